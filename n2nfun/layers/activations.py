@@ -1,0 +1,139 @@
+"""Functions of each number by itself: ReLU, Sigmoid, Identity."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from n2nfun.layer import ChannelPreserving, NoParams, Shape
+from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
+
+__all__ = ["Identity", "IdentityCache", "ReLU", "ReLUCache", "Sigmoid", "SigmoidCache"]
+
+
+C = TypeVar("C")
+
+
+class Elementwise(ChannelPreserving[NoParams, C]):
+    """A layer without parameters that takes any shape and keeps it."""
+
+    __slots__ = ()
+
+    def init(self, generator: torch.Generator) -> NoParams:
+        """Return no parameters."""
+        return NoParams()
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape itself."""
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class ReLUCache:
+    """What the backward of ReLU needs of its forward."""
+
+    y: Float[Tensor, "*shape"]
+    """The output: positive exactly where the input was."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU(Elementwise[ReLUCache]):
+    """Keep what is positive: ``y = max(x, 0)``, of any shape; the derivative at 0 is 0. NaN stays NaN.
+
+    Source: Nair and Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines", ICML 2010.
+
+    Example:
+        >>> import torch
+        >>> y, cache = ReLU().forward(NoParams(), torch.tensor([-1.0, 0.0, 2.0]))
+        >>> y, ReLU().backward(NoParams(), cache, torch.ones(3))[0]
+        (tensor([0., 0., 2.]), tensor([0., 0., 1.]))
+    """
+
+    def forward(self, params: NoParams, x: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], ReLUCache]:
+        """``y = max(x, 0)``."""
+        check_input("ReLU.forward()", x)
+        check_params("ReLU.forward()", params, NoParams)
+        y = torch.relu(x.detach())
+        return y, ReLUCache(y)
+
+    def backward(
+        self, params: NoParams, cache: ReLUCache, grad: Float[Tensor, "*shape"]
+    ) -> tuple[Float[Tensor, "*shape"], NoParams]:
+        """``dx = grad`` where ``y > 0``, else 0."""
+        check_params("ReLU.backward()", params, NoParams)
+        check_cache("ReLU.backward()", cache, ReLUCache)
+        check_gradient("ReLU.backward()", grad, tuple(cache.y.shape))
+        return grad.detach().masked_fill(cache.y <= 0, 0), NoParams()
+
+
+@dataclass(frozen=True, slots=True)
+class SigmoidCache:
+    """What the backward of Sigmoid needs of its forward."""
+
+    y: Float[Tensor, "*shape"]
+    """The output, of which the derivative is a function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Elementwise[SigmoidCache]):
+    """Squash into (0, 1): ``y = 1 / (1 + exp(-x))``, of any shape.
+
+    The equal form ``exp(x) / (1 + exp(x))`` gives NaN where exp overflows, in float32 from x = 89 on; this one tends to
+    0 and 1 there.
+
+    Example:
+        >>> import torch
+        >>> Sigmoid().forward(NoParams(), torch.tensor([-1000.0, 0.0, 1000.0]))[0]
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+
+    def forward(self, params: NoParams, x: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], SigmoidCache]:
+        """``y = 1 / (1 + exp(-x))``."""
+        check_input("Sigmoid.forward()", x)
+        check_params("Sigmoid.forward()", params, NoParams)
+        y = torch.sigmoid(x.detach())
+        return y, SigmoidCache(y)
+
+    def backward(
+        self, params: NoParams, cache: SigmoidCache, grad: Float[Tensor, "*shape"]
+    ) -> tuple[Float[Tensor, "*shape"], NoParams]:
+        """``dx = grad * y * (1 - y)``."""
+        check_params("Sigmoid.backward()", params, NoParams)
+        check_cache("Sigmoid.backward()", cache, SigmoidCache)
+        check_gradient("Sigmoid.backward()", grad, tuple(cache.y.shape))
+        return grad.detach() * (cache.y * (1 - cache.y)), NoParams()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityCache:
+    """What the backward of Identity needs of its forward: the shape alone."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Elementwise[IdentityCache]):
+    """Return the input: ``y = x``, of any shape, as memory of its own.
+
+    Example:
+        >>> import torch
+        >>> Identity().forward(NoParams(), torch.tensor([1.0, 2.0]))[0]
+        tensor([1., 2.])
+    """
+
+    def forward(self, params: NoParams, x: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], IdentityCache]:
+        """``y = x``."""
+        check_input("Identity.forward()", x)
+        check_params("Identity.forward()", params, NoParams)
+        return x.detach().clone(), IdentityCache(tuple(x.shape))
+
+    def backward(
+        self, params: NoParams, cache: IdentityCache, grad: Float[Tensor, "*shape"]
+    ) -> tuple[Float[Tensor, "*shape"], NoParams]:
+        """``dx = grad``."""
+        check_params("Identity.backward()", params, NoParams)
+        check_cache("Identity.backward()", cache, IdentityCache)
+        check_gradient("Identity.backward()", grad, cache.shape)
+        return grad.detach().clone(), NoParams()

@@ -1,0 +1,85 @@
+"""What the layers with a kernel share: their arguments, parameters and checks."""
+
+from dataclasses import dataclass, field
+from typing import Generic
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from n2nfun.init import Initializer, xavier_uniform
+from n2nfun.layer import C, In, Layer, Out
+from n2nfun.layers.checks import check_parameter, check_params
+from n2nfun.layers.geometry import Pair, Size, as_pair, check_count
+from n2nfun.layers.precision import working
+
+__all__ = ["ConvParams", "ConvolvingLayer"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvParams:
+    """The parameters of a layer with a kernel, and the gradients with respect to them."""
+
+    weight: Float[Tensor, "out_channels in_channels kernel_height kernel_width"]
+    bias: Float[Tensor, " out_channels"] | None
+    """None for a layer without bias."""
+
+
+@dataclass(frozen=True, init=False)
+class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
+    """A layer with a kernel of weights for each pair of channels, and a bias for each output channel."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Pair
+    padding: Pair
+    bias: bool
+    initializer: Initializer = field(repr=False)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        padding: Size = 0,
+        bias: bool = True,
+        initializer: Initializer = xavier_uniform,
+    ) -> None:
+        if not isinstance(bias, bool):
+            raise TypeError(f"bias is {bias!r}, expected True or False")
+        put = object.__setattr__  # the dataclass is frozen for everyone else
+        put(self, "in_channels", check_count("in_channels", in_channels))
+        put(self, "out_channels", check_count("out_channels", out_channels))
+        put(self, "kernel_size", as_pair("kernel_size", kernel_size))
+        put(self, "padding", as_pair("padding", padding, least=0))
+        put(self, "bias", bias)
+        put(self, "initializer", initializer)
+
+    def init(self, generator: torch.Generator) -> ConvParams:
+        """Draw the weights from the initializer; the bias is 0."""
+        weight = self.initializer((self.out_channels, self.in_channels, *self.kernel_size), generator)
+        return ConvParams(weight, weight.new_zeros(self.out_channels) if self.bias else None)
+
+    def count_parameters(self) -> int:
+        """Count the weights, and the biases if there are any."""
+        weights = self.out_channels * self.in_channels * self.kernel_size[0] * self.kernel_size[1]
+        return weights + (self.out_channels if self.bias else 0)
+
+    def _kernel(self, params: ConvParams) -> Tensor:
+        """Return the weights as (kernel_height, kernel_width, in_channels, out_channels)."""
+        return working(params.weight).permute(2, 3, 1, 0).contiguous()
+
+    def _gradients(self, dkernel: Tensor, grad: Tensor) -> ConvParams:
+        """Return the gradients of the parameters, from that of the kernel and from grad (batch, channels, ...)."""
+        dweight = dkernel.permute(3, 2, 0, 1).contiguous().to(grad.dtype)
+        return ConvParams(dweight, working(grad).sum((0, 2, 3)).to(grad.dtype) if self.bias else None)
+
+    def _check_params(self, owner: str, params: ConvParams, what: str, like: Tensor) -> None:
+        check_params(owner, params, ConvParams)
+        shape = (self.out_channels, self.in_channels, *self.kernel_size)
+        check_parameter(owner, "weight", params.weight, shape, what, like)
+        if self.bias:
+            check_parameter(owner, "bias", params.bias, (self.out_channels,), what, like)
+        elif params.bias is not None:
+            raise TypeError(f"{owner}: params.bias is a tensor, expected None from a layer with bias=False")

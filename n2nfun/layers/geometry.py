@@ -1,0 +1,107 @@
+"""Sizes: reading the arguments of the windowed layers, and the shapes that follow from them."""
+
+from typing import TypeAlias, cast
+
+from n2nfun.layer import Shape, ShapeError
+
+__all__ = ["Pair", "Size", "as_pair", "check_count", "check_image_shape", "windowed_shape"]
+
+Pair: TypeAlias = tuple[int, int]
+"""(height, width)"""
+Size: TypeAlias = int | tuple[int, int]
+"""One number for both height and width, or a pair (height, width)."""
+
+_MOST = 65_535
+"""The largest size an argument may ask for: far above any use, far below where a product of sizes overflows."""
+
+_ROOMY = 1 << 20
+"""Stands for a height or width that is not known behind a mismatch, so that it causes no mismatch of its own."""
+
+
+def check_count(name: str, value: object, *, least: int = 1) -> int:
+    """Return the value if it is an int of at least ``least``.
+
+    Raises:
+        TypeError: if it is not an int.
+        ValueError: if it is out of range.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, expected an int")
+    if not least <= value <= _MOST:
+        raise ValueError(f"{name} is {value}, expected an int from {least} to {_MOST}")
+    return value
+
+
+def as_pair(name: str, value: object, *, least: int = 1) -> Pair:
+    """Return a size as (height, width).
+
+    Raises:
+        TypeError: if it is neither an int nor a pair of ints.
+        ValueError: if a number is out of range.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        count = check_count(name, value, least=least)
+        return count, count
+    if isinstance(value, tuple):
+        sizes = cast("tuple[object, ...]", value)
+        if len(sizes) == 2:
+            return check_count(f"{name}[0]", sizes[0], least=least), check_count(f"{name}[1]", sizes[1], least=least)
+    raise TypeError(f"{name} is {value!r}, expected an int or a pair (height, width) of ints")
+
+
+def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
+    """Return the four numbers of an image shape.
+
+    Raises:
+        ShapeError: unless there are four, (batch, channels, height, width), of which only batch may be 0.
+    """
+    if len(shape) != 4:
+        raise ShapeError(f"x has shape {tuple(shape)}, expected (batch, channels, height, width)")
+    batch, channels, height, width = shape
+    if batch < 0 or min(channels, height, width) < 1:
+        raise ShapeError(f"x has shape {tuple(shape)}, expected at least one channel, row and column")
+    return batch, channels, height, width
+
+
+def _show(shape: Shape) -> str:
+    """Write a shape, with a question mark for what is not known."""
+    return "(" + ", ".join("?" if size == _ROOMY else str(size) for size in shape) + ")"
+
+
+def windowed_shape(
+    shape: Shape,
+    *,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    scale: Pair = (1, 1),
+) -> tuple[int, int, int, int]:
+    """Return the shape that windows of a kernel make of an enlarged, padded image.
+
+    ``size_out = floor((scale * size + 2 * padding - kernel) / stride) + 1`` in each dimension.
+
+    Raises:
+        ShapeError: with every mismatch at once.
+    """
+    batch, channels, height, width = check_image_shape(shape)
+    problems: list[str] = []
+    if channels != in_channels:
+        problems.append(f"x has {channels} channels (shape {_show(shape)}), expected in_channels={in_channels}")
+    sizes: list[int] = []
+    for axis, (name, size) in enumerate((("height", height), ("width", width))):
+        padded = scale[axis] * size + 2 * padding[axis]
+        if padded < kernel_size[axis]:
+            enlarged = f"{scale[axis]} * {size}" if scale[axis] > 1 else f"{size}"
+            problems.append(
+                f"kernel {name} {kernel_size[axis]} does not fit x's padded {name} "
+                f"{enlarged} + 2 * {padding[axis]} = {padded} (shape {_show(shape)})"
+            )
+            sizes.append(_ROOMY)
+        else:
+            sizes.append((padded - kernel_size[axis]) // stride[axis] + 1)
+    out = (batch, out_channels, sizes[0], sizes[1])
+    if problems:
+        raise ShapeError(*problems, resume=out)
+    return out

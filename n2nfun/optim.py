@@ -1,0 +1,234 @@
+"""Optimizers as pure functions: ``init(params) -> state`` and ``step(params, grads, state) -> (params, state)``.
+
+The arithmetic is grouped as in ``torch.optim`` with ``foreach=False``, so the results are the same bits.
+"""
+
+import math
+from dataclasses import KW_ONLY, dataclass
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from n2nfun.tree import global_norm, tree_map, zeros_like
+
+__all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
+
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+class Optimizer(Protocol[P, S]):
+    """What ``train_step`` asks of an optimizer: pure, with a learning rate that a schedule may set."""
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        ...
+
+    def init(self, params: P, /) -> S:
+        """Return the state before the first step."""
+        ...
+
+    def step(self, params: P, grads: P, state: S, /, *, lr: float | None = None) -> tuple[P, S]:
+        """Return the parameters and the state after one step; ``lr`` stands in for the optimizer's own."""
+        ...
+
+
+def _check(name: str, value: float, *, below: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r}, expected a number")
+    if not (math.isfinite(value) and 0 <= value < below):
+        bound = "a finite number of at least 0" if below == math.inf else f"a number from 0 to below {below}"
+        raise ValueError(f"{name} is {value!r}, expected {bound}")
+
+
+@dataclass(frozen=True, slots=True)
+class SGDState(Generic[P]):
+    """The state of SGD for parameters of type ``P``."""
+
+    velocity: P | None
+    """The running sum of gradients; None before the first step, and always without momentum."""
+
+
+@dataclass(frozen=True, slots=True)
+class SGD:
+    """Stochastic gradient descent with momentum.
+
+    ``g = grad + weight_decay * p``; ``v = g`` on the first step, then ``v = momentum * v + (1 - dampening) * g``;
+    ``d = g + momentum * v`` with Nesterov's form, else ``v`` (without momentum ``g``); ``p = p - lr * d``.
+
+    Args:
+        lr: The learning rate.
+        momentum: How much of the velocity stays.
+        dampening: How much of the gradient is kept out of the velocity, from the second step on.
+        weight_decay: Of an L2 penalty ``weight_decay / 2 * |p|²``.
+        nesterov: Look ahead along the velocity; needs momentum > 0 and no dampening.
+
+    Raises:
+        TypeError: if an argument is not a number.
+        ValueError: if a number is negative or not finite, or nesterov is asked for without momentum or with dampening.
+
+    Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, section 2;
+    in the form of ``torch.optim.SGD``, equal to it to the bit.
+
+    Example:
+        >>> import torch
+        >>> sgd = SGD(0.5, momentum=0.5)
+        >>> params = (torch.tensor([1.0]),)
+        >>> state = sgd.init(params)
+        >>> params, state = sgd.step(params, (torch.tensor([1.0]),), state)
+        >>> params, state.velocity
+        ((tensor([0.5000]),), (tensor([1.]),))
+    """
+
+    lr: float
+    _: KW_ONLY
+    momentum: float = 0.0
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "momentum", "dampening", "weight_decay"):
+            _check(name, getattr(self, name))
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ValueError(
+                f"nesterov=True with momentum={self.momentum!r} and dampening={self.dampening!r}: "
+                "Nesterov's form needs momentum > 0 and dampening=0"
+            )
+
+    def init(self, params: P) -> SGDState[P]:
+        """Return the state before the first step: no velocity."""
+        return SGDState(None)
+
+    def step(self, params: P, grads: P, state: SGDState[P], *, lr: float | None = None) -> tuple[P, SGDState[P]]:
+        """Return parameters and state after one step.
+
+        Raises:
+            TreeError: if grads or the state's velocity do not have the structure and shapes of params.
+        """
+        rate = self.lr if lr is None else lr
+        if self.weight_decay != 0:
+            grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
+        direction, velocity = grads, None
+        if self.momentum != 0:
+            velocity = grads if state.velocity is None else tree_map(self._decayed, state.velocity, grads)
+            direction = velocity
+            if self.nesterov:
+                direction = tree_map(lambda g, v: torch.add(g, v, alpha=self.momentum), grads, velocity)
+        return tree_map(lambda p, d: torch.add(p, d, alpha=-rate), params, direction), SGDState(velocity)
+
+    def _decayed(self, velocity: Tensor, grad: Tensor) -> Tensor:
+        return torch.add(velocity * self.momentum, grad, alpha=1 - self.dampening)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamState(Generic[P]):
+    """The state of Adam for parameters of type ``P``."""
+
+    steps: int
+    """How many steps were made."""
+    mean: P
+    """The running mean of the gradients."""
+    square: P
+    """The running mean of their squares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """Steps scaled by running moments of the gradient.
+
+    With step t = 1, 2, …: ``m = m + (1 - b1)(g - m)``; ``v = b2 * v + (1 - b2) * g²``;
+    ``p = p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)``. Weight decay is added to the gradient (an L2
+    penalty), or, decoupled, shrinks the parameters by ``1 - lr * weight_decay`` first, which is AdamW.
+
+    Args:
+        lr: The learning rate.
+        betas: Of the two running means, b1 and b2.
+        eps: Keeps the division finite.
+        weight_decay: The penalty, or the decay.
+        decoupled: Whether weight decay is AdamW's.
+
+    Raises:
+        TypeError: if an argument is not a number.
+        ValueError: if a number is out of range.
+
+    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1; Loshchilov and Hutter,
+    "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2; equal to ``torch.optim.Adam`` and ``AdamW`` to the bit.
+
+    Example:
+        >>> import torch
+        >>> adam = Adam(0.1)
+        >>> params = (torch.tensor([1.0]),)
+        >>> adam.step(params, (torch.tensor([5.0]),), adam.init(params))[0]
+        (tensor([0.9000]),)
+    """
+
+    lr: float = 0.001
+    _: KW_ONLY
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decoupled: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "eps", "weight_decay"):
+            _check(name, getattr(self, name))
+        betas: object = self.betas
+        if not (isinstance(betas, tuple) and len(betas) == 2):
+            raise TypeError(f"betas is {betas!r}, expected a pair of numbers")
+        for index, beta in enumerate(self.betas):
+            _check(f"betas[{index}]", beta, below=1)
+
+    def init(self, params: P) -> AdamState[P]:
+        """Return the state before the first step: both means zero."""
+        return AdamState(0, zeros_like(params), zeros_like(params))
+
+    def step(self, params: P, grads: P, state: AdamState[P], *, lr: float | None = None) -> tuple[P, AdamState[P]]:
+        """Return parameters and state after one step.
+
+        Raises:
+            TreeError: if grads or the state's means do not have the structure and shapes of params.
+        """
+        rate = self.lr if lr is None else lr
+        first, second = self.betas
+        steps = state.steps + 1
+        if self.weight_decay != 0 and self.decoupled:
+            params = tree_map(lambda p: p * (1 - rate * self.weight_decay), params)
+        elif self.weight_decay != 0:
+            grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
+        mean = tree_map(lambda m, g: torch.lerp(m, g, 1 - first), state.mean, grads)
+        square = tree_map(lambda v, g: torch.addcmul(v * second, g, g, value=1 - second), state.square, grads)
+        size = rate / (1 - first**steps)
+        spread = (1 - second**steps) ** 0.5
+
+        def update(p: Tensor, m: Tensor, v: Tensor) -> Tensor:
+            return torch.addcdiv(p, m, v.sqrt() / spread + self.eps, value=-size)
+
+        return tree_map(update, params, mean, square), AdamState(steps, mean, square)
+
+
+def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
+    """Scale gradients down so that their global norm is at most ``most``: ``g * min(1, most / norm)``.
+
+    Returns:
+        The scaled gradients, and the norm before.
+
+    Raises:
+        ValueError: unless ``most`` is a positive finite number.
+
+    Source: Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
+
+    Example:
+        >>> import torch
+        >>> clip_by_global_norm((torch.tensor([3.0, 4.0]),), 1.0)
+        ((tensor([0.6000, 0.8000]),), tensor(5.))
+    """
+    if not (math.isfinite(most) and most > 0):
+        raise ValueError(f"most is {most!r}, expected a positive finite number")
+    norm = global_norm(grads)
+    # NaN norms clamp to NaN, and show in the gradients; a norm of 0 gives inf, which clamps to 1.
+    factor = (most / norm).clamp(max=1.0)
+    return tree_map(lambda g: g * factor.to(g.dtype), grads), norm

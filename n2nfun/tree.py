@@ -1,0 +1,210 @@
+"""Trees of tensors: frozen dataclasses and tuples with tensors at their leaves, mapped with their types kept.
+
+A *node* is a dataclass instance or a tuple; its children are its fields, in the constructor's order, or its items. A
+*leaf* is a tensor. Everything else (``None``, an ``int`` in an optimizer's state) is part of the structure: it is kept
+by every function here, and must agree between trees that are mapped together.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from typing import TypeVar, cast, overload
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+__all__ = ["TreeError", "global_norm", "leaves", "paths", "rebuild", "tree_map", "zeros_like"]
+
+
+class TreeError(ValueError):
+    """Two trees that should have had the same structure differ; the message names the path."""
+
+
+def _fields(node: object) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields, in the order of its constructor; None of anything else."""
+    if is_dataclass(node) and not isinstance(node, type):
+        names: tuple[str, ...] = getattr(type(node), "__match_args__")  # noqa: B009 - no type checker knows it here
+        return names
+    return None
+
+
+def _children(node: object) -> tuple[object, ...] | None:
+    """Return the children of a node, or None for a leaf and for everything that is part of the structure."""
+    if isinstance(node, Tensor):
+        return None
+    if isinstance(node, tuple):
+        return cast("tuple[object, ...]", node)
+    names = _fields(node)
+    return None if names is None else tuple(getattr(node, name) for name in names)
+
+
+def _assemble(node: object, children: tuple[object, ...]) -> object:
+    """Return a node of the same type as ``node`` with other children."""
+    kind = cast("Callable[..., object]", type(node))
+    if type(node) is tuple:
+        return children
+    return kind(*children)  # a dataclass, or a NamedTuple
+
+
+def _labels(node: object) -> tuple[str, ...]:
+    """Name the children of a node as one would write them in Python: ``.weight`` or ``[2]``."""
+    names = _fields(node)
+    if names is not None:
+        return tuple(f".{name}" for name in names)
+    return tuple(f"[{index}]" for index in range(len(cast("tuple[object, ...]", node))))
+
+
+def _walk(node: object, path: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(node, Tensor):
+        yield path, node
+        return
+    children = _children(node)
+    if children is not None:
+        for label, child in zip(_labels(node), children, strict=True):
+            yield from _walk(child, path + label)
+
+
+def leaves(tree: object) -> list[Tensor]:
+    """List the tensors of a tree, depth first, in the order of its fields.
+
+    Example:
+        >>> import torch
+        >>> [leaf.item() for leaf in leaves((torch.tensor(1), (torch.tensor(2), None)))]
+        [1, 2]
+    """
+    return [leaf for _, leaf in _walk(tree, "")]
+
+
+def paths(tree: object) -> list[tuple[str, Tensor]]:
+    """List the tensors of a tree with their paths, in the order of :func:`leaves`.
+
+    Example:
+        >>> import torch
+        >>> from n2nfun.layers import ConvParams
+        >>> params = (ConvParams(torch.zeros(2, 1, 3, 3), torch.zeros(2)),)
+        >>> [(path, tuple(leaf.shape)) for path, leaf in paths(params)]
+        [('[0].weight', (2, 1, 3, 3)), ('[0].bias', (2,))]
+    """
+    return list(_walk(tree, ""))
+
+
+def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
+    """Return a tree of the same structure and type with other leaves, given in the order of :func:`leaves`.
+
+    Raises:
+        TreeError: if the number of leaves differs.
+
+    Example:
+        >>> import torch
+        >>> rebuild((torch.tensor(1), None), [torch.tensor(5)])
+        (tensor(5), None)
+    """
+    count = len(leaves(tree))
+    if count != len(new_leaves):
+        raise TreeError(f"rebuild(): new_leaves has {len(new_leaves)} tensors, the tree has {count} leaves")
+    remaining = iter(new_leaves)
+
+    def fill(node: object) -> object:
+        if isinstance(node, Tensor):
+            return next(remaining)
+        children = _children(node)
+        return node if children is None else _assemble(node, tuple(fill(child) for child in children))
+
+    return cast("T", fill(tree))
+
+
+def _describe(node: object) -> str:
+    if isinstance(node, Tensor):
+        return f"a tensor of shape {tuple(node.shape)}"
+    children = _children(node)
+    if children is None:
+        return repr(node)
+    kind = type(node).__name__
+    return f"a tuple of {len(children)}" if kind == "tuple" else kind
+
+
+@overload
+def tree_map(function: Callable[[Tensor], Tensor], tree: T, /) -> T: ...
+@overload
+def tree_map(function: Callable[[Tensor, Tensor], Tensor], tree: T, second: T, /) -> T: ...
+@overload
+def tree_map(function: Callable[[Tensor, Tensor, Tensor], Tensor], tree: T, second: T, third: T, /) -> T: ...
+@overload
+def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T: ...
+def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T:
+    """Apply a function to the corresponding leaves of trees of one structure: ``out[leaf] = function(tree[leaf], ...)``.
+
+    The result has exactly the type of ``tree``.
+
+    Args:
+        function: Takes one tensor from each tree and returns a tensor.
+        tree: The tree that gives the structure.
+        others: More trees of the same structure; their leaves must have the shapes of ``tree``'s.
+
+    Raises:
+        TreeError: if two trees differ in structure or in the shape of a leaf; the message names the path.
+
+    Example:
+        >>> import torch
+        >>> tree_map(torch.add, (torch.tensor(1), torch.tensor(2)), (torch.tensor(10), torch.tensor(20)))
+        (tensor(11), tensor(22))
+    """
+    columns = [leaves(tree)]
+    for number, other in enumerate(others, start=2):
+        _check_same(tree, other, "", number)
+        columns.append(leaves(other))
+    return rebuild(tree, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def _check_same(node: object, other: object, path: str, number: int) -> None:
+    """Require two trees of one structure and of leaves of the same shapes."""
+    children = _children(node)
+    if type(other) is not type(node):
+        raise _mismatch(path, number, node, other)
+    if isinstance(node, Tensor):
+        if isinstance(other, Tensor) and other.shape == node.shape:
+            return
+        raise _mismatch(path, number, node, other)
+    if children is None:
+        if other != node:
+            raise _mismatch(path, number, node, other)
+        return
+    family = _children(other)
+    if family is None or len(family) != len(children):
+        raise _mismatch(path, number, node, other)
+    for label, child, counterpart in zip(_labels(node), children, family, strict=True):
+        _check_same(child, counterpart, path + label, number)
+
+
+def _mismatch(path: str, number: int, expected: object, got: object) -> TreeError:
+    place = path or "the root"
+    return TreeError(
+        f"tree {number} differs from tree 1 at {place}: expected {_describe(expected)}, got {_describe(got)}"
+    )
+
+
+def zeros_like(tree: T) -> T:
+    """Return the tree with every leaf replaced by zeros of its shape, dtype and device.
+
+    Example:
+        >>> import torch
+        >>> zeros_like((torch.ones(2), None))
+        (tensor([0., 0.]), None)
+    """
+    return tree_map(torch.zeros_like, tree)
+
+
+def global_norm(tree: object) -> Tensor:
+    """Compute the Euclidean norm of all leaves together: ``sqrt(sum of squares)``, as a 0-d tensor; 0 of no leaves.
+
+    Example:
+        >>> import torch
+        >>> global_norm((torch.tensor([3.0]), torch.tensor([[4.0]]))).item()
+        5.0
+    """
+    found = leaves(tree)
+    if not found:
+        return torch.zeros(())
+    squares = [leaf.detach().double().square().sum() for leaf in found]
+    return torch.stack(squares).sum().sqrt().to(found[0].dtype)
