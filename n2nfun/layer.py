@@ -78,6 +78,10 @@ class Layer(ABC, Generic[P, C, In, Out]):
     def forward(self, params: P, x: Tensor) -> tuple[Tensor, C]:
         """Return ``y = f(params, x)``, and what ``backward`` needs to know of it."""
 
+    def apply(self, params: P, x: Tensor) -> Tensor:
+        """Return ``y`` alone, and keep nothing: ``forward(params, x)[0]``."""
+        return self.forward(params, x)[0]
+
     @abstractmethod
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
         """Return ``(dx, dparams)``: ``grad = dL/dy`` times the derivatives of ``f`` at the cached input."""

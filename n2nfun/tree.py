@@ -14,7 +14,18 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-__all__ = ["TreeError", "global_norm", "leaves", "paths", "rebuild", "tree_map", "zeros_like"]
+__all__ = [
+    "TreeError",
+    "assemble",
+    "branches",
+    "global_norm",
+    "leaves",
+    "paths",
+    "rebuild",
+    "tree_map",
+    "walk",
+    "zeros_like",
+]
 
 
 class TreeError(ValueError):
@@ -39,12 +50,10 @@ def _children(node: object) -> tuple[object, ...] | None:
     return None if names is None else tuple(getattr(node, name) for name in names)
 
 
-def _assemble(node: object, children: tuple[object, ...]) -> object:
-    """Return a node of the same type as ``node`` with other children."""
+def assemble(node: object, children: tuple[object, ...]) -> object:
+    """Return a node of the same type as ``node`` with other children, in the order of :func:`branches`."""
     kind = cast("Callable[..., object]", type(node))
-    if type(node) is tuple:
-        return children
-    return kind(*children)  # a dataclass, or a NamedTuple
+    return children if kind is tuple else kind(*children)  # a dataclass, or a NamedTuple
 
 
 def _labels(node: object) -> tuple[str, ...]:
@@ -55,14 +64,38 @@ def _labels(node: object) -> tuple[str, ...]:
     return tuple(f"[{index}]" for index in range(len(cast("tuple[object, ...]", node))))
 
 
-def _walk(node: object, path: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(node, Tensor):
-        yield path, node
-        return
+def branches(node: object) -> tuple[tuple[str, object], ...] | None:
+    """Return the children of a node with their labels (``.weight``, ``[2]``); None of anything that has no children.
+
+    Example:
+        >>> branches((1, None)), branches(1)
+        ((('[0]', 1), ('[1]', None)), None)
+    """
     children = _children(node)
-    if children is not None:
-        for label, child in zip(_labels(node), children, strict=True):
-            yield from _walk(child, path + label)
+    return None if children is None else tuple(zip(_labels(node), children, strict=True))
+
+
+def walk(tree: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Go through all that has no children, tensors and the rest, with its path.
+
+    Example:
+        >>> list(walk((1, (2, None))))
+        [('[0]', 1), ('[1][0]', 2), ('[1][1]', None)]
+    """
+    parts = branches(tree)
+    if parts is None:
+        yield path, tree
+    else:
+        for label, child in parts:
+            yield from walk(child, path + label)
+
+
+def _tensors(node: object) -> Iterator[Tensor]:
+    if isinstance(node, Tensor):
+        yield node
+    else:
+        for child in _children(node) or ():
+            yield from _tensors(child)
 
 
 def leaves(tree: object) -> list[Tensor]:
@@ -73,7 +106,7 @@ def leaves(tree: object) -> list[Tensor]:
         >>> [leaf.item() for leaf in leaves((torch.tensor(1), (torch.tensor(2), None)))]
         [1, 2]
     """
-    return [leaf for _, leaf in _walk(tree, "")]
+    return list(_tensors(tree))
 
 
 def paths(tree: object) -> list[tuple[str, Tensor]]:
@@ -86,7 +119,7 @@ def paths(tree: object) -> list[tuple[str, Tensor]]:
         >>> [(path, tuple(leaf.shape)) for path, leaf in paths(params)]
         [('[0].weight', (2, 1, 3, 3)), ('[0].bias', (2,))]
     """
-    return list(_walk(tree, ""))
+    return [(path, leaf) for path, leaf in walk(tree) if isinstance(leaf, Tensor)]
 
 
 def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
@@ -109,7 +142,7 @@ def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
         if isinstance(node, Tensor):
             return next(remaining)
         children = _children(node)
-        return node if children is None else _assemble(node, tuple(fill(child) for child in children))
+        return node if children is None else assemble(node, tuple(fill(child) for child in children))
 
     return cast("T", fill(tree))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, cast, overload
 
@@ -9,7 +10,7 @@ from n2nfun.compose.checks import require_layer
 from n2nfun.layer import C, ChannelPreserving, In, Layer, Out, P, Shape, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import torch
     from torch import Tensor
@@ -86,24 +87,27 @@ class Sequential(Layer[P, C, In, Out]):
         self.output_shape(tuple(x.shape))
         caches: list[object] = []
         for index, layer in enumerate(self.layers):
-            try:
+            with _located(index, layer):
                 x, cache = layer.forward(own_params[index], x)
-            except (TypeError, ValueError) as error:
-                error.add_note(f"in {_name(index, layer)}")
-                raise
             caches.append(cache)
         return x, cast("C", tuple(caches))
+
+    def apply(self, params: P, x: Tensor) -> Tensor:
+        """Run the layers from the first to the last, keeping nothing."""
+        own_params = self._parts("params", params)
+        self.output_shape(tuple(x.shape))
+        for index, layer in enumerate(self.layers):
+            with _located(index, layer):
+                x = layer.apply(own_params[index], x)
+        return x
 
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
         """Run the layers' backwards from the last to the first, each on the gradient of its own output."""
         own_params, caches = self._parts("params", params), self._parts("cache", cache)
         grads: list[object] = []
         for index, layer in reversed(list(enumerate(self.layers))):
-            try:
+            with _located(index, layer):
                 grad, dparams = layer.backward(own_params[index], caches[index], grad)
-            except (TypeError, ValueError) as error:
-                error.add_note(f"in {_name(index, layer)}")
-                raise
             grads.append(dparams)
         return grad, cast("P", tuple(reversed(grads)))
 
@@ -153,3 +157,13 @@ class Sequential(Layer[P, C, In, Out]):
 
 def _name(index: int, layer: Layer[Any, Any]) -> str:
     return f'layer {index} "{type(layer).__name__}"'
+
+
+@contextmanager
+def _located(index: int, layer: Layer[Any, Any]) -> Generator[None]:
+    """Say of an error in which layer it arose."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.add_note(f"in {_name(index, layer)}")
+        raise

@@ -55,6 +55,11 @@ class Residual(Layer[P, C, In, Out]):
         y, cache = self.layer.forward(params, x)
         return x.detach() + y, cache
 
+    def apply(self, params: P, x: Tensor) -> Tensor:
+        """``y = x + f(x)``, nothing kept."""
+        self.output_shape(tuple(x.shape))
+        return x.detach() + self.layer.apply(params, x)
+
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
         """``dx = grad + the layer's own dx``."""
         dx, dparams = self.layer.backward(params, cache, grad)

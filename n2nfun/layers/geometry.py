@@ -74,13 +74,14 @@ def windowed_shape(
     in_channels: int,
     out_channels: int,
     kernel_size: Pair,
-    stride: Pair,
     padding: Pair,
+    stride: Pair = (1, 1),
     scale: Pair = (1, 1),
+    trim: Pair = (0, 0),
 ) -> tuple[int, int, int, int]:
     """Return the shape that windows of a kernel make of an enlarged, padded image.
 
-    ``size_out = floor((scale * size + 2 * padding - kernel) / stride) + 1`` in each dimension.
+    ``size_out = floor((scale * size + 2 * padding - kernel) / stride) + 1 - trim`` in each dimension.
 
     Raises:
         ShapeError: with every mismatch at once.
@@ -92,15 +93,14 @@ def windowed_shape(
     sizes: list[int] = []
     for axis, (name, size) in enumerate((("height", height), ("width", width))):
         padded = scale[axis] * size + 2 * padding[axis]
-        if padded < kernel_size[axis]:
-            enlarged = f"{scale[axis]} * {size}" if scale[axis] > 1 else f"{size}"
-            problems.append(
-                f"kernel {name} {kernel_size[axis]} does not fit x's padded {name} "
-                f"{enlarged} + 2 * {padding[axis]} = {padded} (shape {_show(shape)})"
-            )
-            sizes.append(_ROOMY)
-        else:
-            sizes.append((padded - kernel_size[axis]) // stride[axis] + 1)
+        windows = (padded - kernel_size[axis]) // stride[axis] + 1
+        enlarged = f"{scale[axis]} * {size}" if scale[axis] > 1 else f"{size}"
+        inside = f"x's padded {name} {enlarged} + 2 * {padding[axis]} = {padded} (shape {_show(shape)})"
+        if windows < 1:
+            problems.append(f"kernel {name} {kernel_size[axis]} does not fit {inside}")
+        elif windows <= trim[axis]:
+            problems.append(f"trim {trim[axis]} leaves nothing of {windows} windows in {inside}")
+        sizes.append(windows - trim[axis] if windows > trim[axis] else _ROOMY)
     out = (batch, out_channels, sizes[0], sizes[1])
     if problems:
         raise ShapeError(*problems, resume=out)

@@ -100,7 +100,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
 
     The kernel is folded onto the low-resolution pixels that its taps fall on (see ``phases.py``), so the layer is a
     convolution at low resolution that makes every phase of the output at once. Shapes: x (batch, in_channels, height,
-    width) to y (batch, out_channels, height', width'), where ``height' = scale*height + 2*padding - kernel + 1``.
+    width) to y (batch, out_channels, height', width'), where ``height' = scale*height + 2*padding - kernel + 1 - trim``.
 
     Args:
         in_channels: Channels of x.
@@ -109,6 +109,8 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         scale_factor: How many times as high and wide, likewise.
         padding: Rows and columns of zeros on each side of the enlarged image, likewise.
         bias: Whether a number is added to each channel; it starts at 0.
+        trim: Rows and columns left out at the bottom and right, likewise. An even kernel makes ``scale*height + 1`` rows
+            with ``padding=kernel // 2``, and one fewer than ``scale*height`` with less: ``trim=1`` mends the first.
         initializer: How the weights start; the default is Xavier's uniform distribution.
 
     Raises:
@@ -133,6 +135,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
     """
 
     scale_factor: Pair
+    trim: Pair
 
     def __init__(
         self,
@@ -143,10 +146,12 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         scale_factor: Size = 2,
         padding: Size = 0,
         bias: bool = True,
+        trim: Size = 0,
         initializer: Initializer = xavier_uniform,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=padding, bias=bias, initializer=initializer)
         object.__setattr__(self, "scale_factor", as_pair("scale_factor", scale_factor))
+        object.__setattr__(self, "trim", as_pair("trim", trim, least=0))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (batch, out_channels, height', width')."""
@@ -155,9 +160,9 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
             in_channels=self.in_channels,
             out_channels=self.out_channels,
             kernel_size=self.kernel_size,
-            stride=(1, 1),
             padding=self.padding,
             scale=self.scale_factor,
+            trim=self.trim,
         )
 
     def forward(

@@ -1,0 +1,3 @@
+from torch import Tensor
+
+def save(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes: ...
