@@ -86,6 +86,10 @@ class Layer(ABC, Generic[P, C, In, Out]):
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
         """Return ``(dx, dparams)``: ``grad = dL/dy`` times the derivatives of ``f`` at the cached input."""
 
+    def gradients(self, params: P, cache: C, grad: Tensor) -> P:
+        """Return ``dparams`` alone: ``backward(params, cache, grad)[1]``, for the first layer of what is trained."""
+        return self.backward(params, cache, grad)[1]
+
     @abstractmethod
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of ``y`` for an ``x`` of this shape, without computing or allocating anything.

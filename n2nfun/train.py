@@ -83,7 +83,7 @@ def train_step(
     """
     prediction, cache = layer.forward(state.params, batch.x)
     value, loss_cache = loss.forward(prediction, batch.target)
-    _, grads = layer.backward(state.params, cache, loss.backward(loss_cache))
+    grads = layer.gradients(state.params, cache, loss.backward(loss_cache))
     if max_norm is not None:
         grads, _ = clip_by_global_norm(grads, max_norm)
     params, optimizer_state = optimizer.step(state.params, grads, state.optimizer, lr=lr)

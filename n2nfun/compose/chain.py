@@ -104,12 +104,16 @@ class Sequential(Layer[P, C, In, Out]):
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
         """Run the layers' backwards from the last to the first, each on the gradient of its own output."""
         own_params, caches = self._parts("params", params), self._parts("cache", cache)
-        grads: list[object] = []
-        for index, layer in reversed(list(enumerate(self.layers))):
-            with _located(index, layer):
-                grad, dparams = layer.backward(own_params[index], caches[index], grad)
-            grads.append(dparams)
-        return grad, cast("P", tuple(reversed(grads)))
+        grad, grads = self._back_to(0, own_params, caches, grad)
+        return grad, cast("P", grads)
+
+    def gradients(self, params: P, cache: C, grad: Tensor) -> P:
+        """Do as ``backward``, without the gradient of the first layer's input."""
+        own_params, caches = self._parts("params", params), self._parts("cache", cache)
+        grad, grads = self._back_to(1, own_params, caches, grad)
+        with _located(0, self.layers[0]):
+            first = self.layers[0].gradients(own_params[0], caches[0], grad)
+        return cast("P", (first, *grads))
 
     def count_parameters(self) -> int:
         """Add up the layers' parameters."""
@@ -138,6 +142,17 @@ class Sequential(Layer[P, C, In, Out]):
     def __rshift__(self, other: Layer[Any, Any]) -> Layer[Any, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]  # the same
         """Return the composition with one more layer at the end."""
         return Sequential((*self.layers, other))
+
+    def _back_to(
+        self, first: int, own_params: tuple[Any, ...], caches: tuple[Any, ...], grad: Tensor
+    ) -> tuple[Tensor, tuple[object, ...]]:
+        """Run the backwards from the last layer to the one of index ``first``."""
+        grads: list[object] = []
+        for index in reversed(range(first, len(self.layers))):
+            with _located(index, self.layers[index]):
+                grad, dparams = self.layers[index].backward(own_params[index], caches[index], grad)
+            grads.append(dparams)
+        return grad, tuple(reversed(grads))
 
     def _parts(self, what: str, value: object) -> tuple[Any, ...]:
         """Return the layers' own params or caches.

@@ -65,6 +65,10 @@ class Residual(Layer[P, C, In, Out]):
         dx, dparams = self.layer.backward(params, cache, grad)
         return grad.detach() + dx, dparams
 
+    def gradients(self, params: P, cache: C, grad: Tensor) -> P:
+        """Return the layer's own."""
+        return self.layer.gradients(params, cache, grad)
+
     def count_parameters(self) -> int:
         """Count the layer's parameters."""
         return self.layer.count_parameters()

@@ -107,16 +107,23 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
     def backward(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
     ) -> tuple[Float[Tensor, "batch in_channels height width"], ConvParams]:
-        """``dw = patches^T g``, ``dbias = sum of g`` over batch and space, ``dx = g`` correlated with the turned kernel."""
+        """``dx = g`` correlated with the kernel turned by 180°, and the :meth:`gradients`."""
+        dparams = self.gradients(params, cache, grad)
+        (vertical, horizontal), (_, height, width, _) = self.padding, cache.padded.shape
+        g = working(grad).permute(0, 2, 3, 1).contiguous()
+        dpadded = correlate_input_gradient(g, self._kernel(params), (height, width), self.stride)
+        dx = dpadded[:, vertical : height - vertical, horizontal : width - horizontal]
+        return dx.permute(0, 3, 1, 2).to(grad.dtype), dparams
+
+    def gradients(
+        self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
+    ) -> ConvParams:
+        """``dw = patches^T g``, ``dbias = sum of g`` over batch and space."""
         check_cache("Conv2d.backward()", cache, ConvCache)
         self._check_params("Conv2d.backward()", params, "grad", grad)
         check_gradient("Conv2d.backward()", grad, cache.output_shape)
-        (vertical, horizontal), (_, height, width, _) = self.padding, cache.padded.shape
         g = working(grad).permute(0, 2, 3, 1).contiguous()
-        dkernel = correlate_kernel_gradient(cache.padded, g, self.kernel_size, self.stride)
-        dpadded = correlate_input_gradient(g, self._kernel(params), (height, width), self.stride)
-        dx = dpadded[:, vertical : height - vertical, horizontal : width - horizontal]
-        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._gradients(dkernel, grad)
+        return self._gradients(correlate_kernel_gradient(cache.padded, g, self.kernel_size, self.stride), grad)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each window."""

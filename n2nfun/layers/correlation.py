@@ -23,8 +23,8 @@ Pair = tuple[int, int]
 _PIECE = 1 << 18
 """Patches are made for as many images at a time as fill about this many numbers, so that they stay in cache."""
 
-_TAP_CHANNELS = 16
-"""From this many channels on, a matrix product per tap beats gathering patches: no copy, and the products are full."""
+_WIDE = 16
+"""From this many channels on, a matrix product is wide enough to run at full speed."""
 
 
 def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
@@ -40,13 +40,15 @@ def output_size(size: int, kernel: int, stride: int) -> int:
 
 
 def correlate(x: Tensor, kernel: Tensor, stride: Pair = (1, 1)) -> Tensor:
-    """Slide a kernel over padded images, as matrix products in the form that fits the geometry."""
-    height, width, in_channels, _ = kernel.shape
+    """Slide a kernel over padded images, as matrix products in the form that fits the geometry: all are the same sum."""
+    height, width, in_channels, out_channels = kernel.shape
     if (height, width) == (1, 1) and stride == (1, 1):
         return x @ kernel[0, 0]
-    if stride == (1, 1) and in_channels >= _TAP_CHANNELS:
-        return _correlate_by_taps(x, kernel)
-    return _correlate_by_patches(x, kernel, stride)
+    if stride != (1, 1) or in_channels < _WIDE:
+        return _correlate_by_patches(x, kernel, stride)
+    if out_channels < _WIDE:
+        return _correlate_by_planes(x, kernel)
+    return _correlate_by_taps(x, kernel)
 
 
 def _correlate_by_taps(x: Tensor, kernel: Tensor) -> Tensor:
@@ -70,6 +72,26 @@ def _correlate_by_taps(x: Tensor, kernel: Tensor) -> Tensor:
         else:
             inside.addmm_(block, kernel[t, u])
     return total.view(batch, height, width, out_channels)[:, : height - rows + 1, : width - columns + 1]
+
+
+def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
+    """Multiply every pixel by every tap at once, and add up the planes that this makes, each shifted by its tap's offset.
+
+    For few output channels: products with few columns are slow, but with all taps side by side they are as many.
+    """
+    batch, height, width, channels = x.shape
+    rows, columns, _, out_channels = kernel.shape
+    count = max(batch * height * width - (rows - 1) * width - (columns - 1), 0)
+    matrix = kernel.permute(0, 1, 3, 2).reshape(rows * columns * out_channels, channels)
+    planes = (matrix @ x.reshape(-1, channels).T).view(rows, columns, out_channels, -1)
+    total = planes[0, 0]
+    inside = total[:, :count]
+    for t, u in product(range(rows), range(columns)):
+        if (t, u) != (0, 0):
+            offset = t * width + u
+            inside += planes[t, u, :, offset : offset + count]
+    image = total.view(out_channels, batch, height, width).permute(1, 2, 3, 0)
+    return image[:, : height - rows + 1, : width - columns + 1]
 
 
 def patches(x: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
@@ -112,6 +134,12 @@ def _correlate_by_patches(x: Tensor, kernel: Tensor, stride: Pair) -> Tensor:
 def correlate_kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
     """Return dk, given the padded images that ``correlate`` read and the gradient of what it returned."""
     channels, out_channels = x.shape[-1], grad.shape[-1]
+    if stride == (1, 1) and out_channels < channels:
+        # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
+        rows, columns = kernel_size
+        framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
+        turned = correlate_kernel_gradient(framed, x, kernel_size)
+        return turned.flip(0, 1).transpose(2, 3)
     windows = patches(x, kernel_size, stride)
     total = x.new_zeros(kernel_size[0] * kernel_size[1] * channels, out_channels)
     start = 0
