@@ -112,9 +112,13 @@ class TrainStep(Generic[P, C, LC, S]):
 
     def __call__(self, state: TrainState[P, S], batch: Batch) -> tuple[TrainState[P, S], Metrics]:
         """Make one step, see :func:`train_step`."""
-        lr = None if self.schedule is None else self.schedule(state.step)
         loss = self.loss(state.step) if callable(self.loss) else self.loss
+        lr = self.rate(state.step)
         return train_step(self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return self.optimizer.lr if self.schedule is None else self.schedule(step)
 
 
 def fit(

@@ -199,16 +199,18 @@ def correlate_input_gradient(grad: Tensor, kernel: Tensor, padded_size: Pair, st
     in_channels, (height, width) = kernel.shape[2], padded_size
     row_groups = _residues(kernel.shape[0], stride[0])
     column_groups = _residues(kernel.shape[1], stride[1])
-    dx = grad.new_zeros(batch, *padded_size, in_channels)
+    dx: Tensor | None = None
     for rows, columns in product(row_groups, column_groups):
         framed = pad(grad, rows.taps - 1, rows.taps - 1, columns.taps - 1, columns.taps - 1)
         part = correlate(framed, _adjoint_kernel(kernel, stride, rows, columns))
         if stride == (1, 1) and part.shape[1:3] == (height, width):
-            return part
+            return part  # the only group, and nothing left uncovered
+        if dx is None:
+            dx = grad.new_zeros(batch, *padded_size, in_channels)
         steps = part.shape[1:3]
         part = part.reshape(batch, *steps, rows.size, columns.size, in_channels)
         for r, c in product(range(rows.size), range(columns.size)):
             target = dx[:, rows.first + r :: stride[0], columns.first + c :: stride[1]]
             # `steps` windows reach into this residue; what lies beyond is not covered, and stays 0.
             target[:, : steps[0], : steps[1]] = part[:, :, :, r, c]
-    return dx
+    return grad.new_zeros(batch, *padded_size, in_channels) if dx is None else dx
