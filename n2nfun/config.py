@@ -1,0 +1,167 @@
+"""What a training run is: all of its settings as one immutable value, stored with the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast
+
+from tyro.conf import arg
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["ConfigError", "ModelName", "TrainConfig", "config_from_json", "config_to_json"]
+
+ModelName: TypeAlias = Literal["denoiser", "paper"]
+
+
+def _open(metavar: str, default: str) -> object:
+    """Describe an option that is left open until the other settings decide it."""
+    return arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+class ConfigError(ValueError):
+    """Settings that do not go together, or a stored configuration that cannot be read."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Learn to restore images from pairs of noisy ones.
+
+    Pairs come from --pairs, or are made with --noise from the photographs of --data.
+    """
+
+    model: Annotated[ModelName, arg(metavar="NAME")] = "denoiser"
+    """denoiser, or paper: the course report's network"""
+    data: Annotated[Path | None, _open("DIR", "scikit-image's")] = None
+    """photographs, every tenth of which is held out"""
+    pairs: Annotated[tuple[Path, ...], _open("PATH", "none")] = ()
+    """noisy pairs: a .pkl or .npz file, or two folders"""
+    validation: Annotated[Path | None, _open("FILE", "none")] = None
+    """noisy and clean images to judge by, as val_data.pkl"""
+    noise: Annotated[str, arg(metavar="NOISE")] = "gaussian:25"
+    """or subsample:8-14, poisson:30, impulse:0.3, text:0.25"""
+    count: Annotated[int, arg(metavar="N")] = 10_000
+    """how many pairs are made of the photographs"""
+    size: Annotated[int, arg(metavar="N")] = 32
+    """height and width of a pair"""
+    target: Annotated[Literal["noisy", "clean"], arg(metavar="KIND")] = "noisy"
+    """what is predicted: noisy, or clean to compare"""
+    epochs: Annotated[float | None, _open("N", "10")] = None
+    """how often every pair is seen"""
+    steps: Annotated[int | None, _open("N", "as epochs say")] = None
+    """how many batches to learn from"""
+    time_budget: Annotated[float | None, _open("SECONDS", "as epochs say")] = None
+    """how long to train"""
+    batch_size: Annotated[int | None, _open("N", "32; paper 4")] = None
+    """pairs in a batch"""
+    optimizer: Annotated[Literal["adam", "sgd"] | None, _open("NAME", "adam; paper sgd")] = None
+    """adam or sgd"""
+    lr: Annotated[float | None, _open("RATE", "0.003; paper 0.01")] = None
+    """learning rate"""
+    momentum: Annotated[float | None, _open("M", "0.9")] = None
+    """of sgd"""
+    nesterov: Annotated[bool | None, _open("BOOL", "True")] = None
+    """Nesterov's form of sgd"""
+    schedule: Annotated[Literal["cosine", "constant"] | None, _open("NAME", "cosine; paper constant")] = None
+    """how the rate goes"""
+    augment: Annotated[bool | None, _open("BOOL", "True; paper False")] = None
+    """flip, turn and swap pairs at random"""
+    width: Annotated[int, arg(metavar="N")] = 32
+    """channels of the denoiser"""
+    hidden: Annotated[tuple[int, int], arg(metavar="N N")] = (16, 32)
+    """channels of the paper's network"""
+    down_kernel: Annotated[int, arg(metavar="N")] = 2
+    """kernel size of its convolutions"""
+    up_kernel: Annotated[int, arg(metavar="N")] = 5
+    """kernel size of its upsamplings"""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """of weights, pairs, order and augmentation"""
+    out: Annotated[Path, arg(aliases=("-o",), metavar="DIR")] = Path("runs/train")
+    """the run's folder"""
+
+    def resolved(self) -> TrainConfig:
+        """Return the settings with all that was left open decided, except for how long to train.
+
+        Raises:
+            ConfigError: if settings contradict each other or are out of range.
+        """
+        self._check()
+        paper = self.model == "paper"
+        sgd = (self.optimizer or ("sgd" if paper else "adam")) == "sgd"
+        return replace(
+            self,
+            epochs=10.0 if self.epochs is None and self.steps is None and self.time_budget is None else self.epochs,
+            batch_size=self.batch_size or (4 if paper else 32),
+            optimizer="sgd" if sgd else "adam",
+            lr=self.lr if self.lr is not None else (0.01 if sgd else 0.003),
+            momentum=(0.9 if self.momentum is None else self.momentum) if sgd else None,
+            nesterov=(self.momentum != 0 if self.nesterov is None else self.nesterov) if sgd else None,
+            schedule=self.schedule or ("constant" if paper else "cosine"),
+            augment=not paper if self.augment is None else self.augment,
+        )
+
+    def _check(self) -> None:
+        lengths = {"epochs": self.epochs, "steps": self.steps, "time-budget": self.time_budget}
+        given = [name for name, value in lengths.items() if value is not None]
+        if len(given) > 1:
+            raise ConfigError(f"--{given[0]} and --{given[1]} are both given, expected one of them")
+        for name in given:
+            if not cast("float", lengths[name]) > 0:
+                raise ConfigError(f"--{name} is {lengths[name]}, expected more than 0")
+        if self.pairs and self.data is not None:
+            raise ConfigError("--pairs and --data are both given, expected one of them")
+        if len(self.pairs) > 2:
+            raise ConfigError(f"--pairs has {len(self.pairs)} paths, expected a file, or two folders")
+        for name, number in (("count", self.count), ("size", self.size), ("batch-size", self.batch_size)):
+            if number is not None and number < 1:
+                raise ConfigError(f"--{name} is {number}, expected at least 1")
+        if self.optimizer == "adam" and (self.momentum is not None or self.nesterov):
+            raise ConfigError("--momentum and --nesterov belong to --optimizer sgd, not to adam")
+        if self.target == "clean" and self.pairs:
+            raise ConfigError("--target clean needs clean images, expected --data with it, not --pairs")
+
+
+def config_to_json(config: TrainConfig) -> dict[str, object]:
+    """Return the settings as JSON values.
+
+    Example:
+        >>> config_to_json(TrainConfig(steps=5))["steps"]
+        5
+    """
+    return cast("dict[str, object]", _adapter().dump_python(config, mode="json"))
+
+
+def config_from_json(values: object, source: str) -> TrainConfig:
+    """Return the settings that :func:`config_to_json` gave.
+
+    Args:
+        values: What was read.
+        source: Where it was read, for messages.
+
+    Raises:
+        ConfigError: if they are not such settings; the message names the one that is wrong.
+
+    Example:
+        >>> config_from_json({"steps": 5}, "config.json") == TrainConfig(steps=5)
+        True
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - most commands' --help can do without
+
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source}: expected the settings of a training run, got {type(values).__name__}")
+    unknown = cast("dict[str, object]", values).keys() - {field.name for field in fields(TrainConfig)}
+    if unknown:
+        raise ConfigError(f"{source}: unknown settings {', '.join(sorted(unknown))}: written by another version?")
+    try:
+        return _adapter().validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{source}: {first['loc'][0]} is {first['input']!r}: {first['msg']}") from None
+
+
+def _adapter() -> TypeAdapter[TrainConfig]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - most commands' --help can do without
+
+    return TypeAdapter(TrainConfig)

@@ -1,0 +1,116 @@
+"""What a run learns from and is judged by."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from n2nfun.config import ConfigError, TrainConfig
+from n2nfun.data import (
+    NoiseModel,
+    NoisyPair,
+    Pairs,
+    held_out_photographs,
+    make_pairs,
+    parse_noise,
+    read_pairs,
+    read_photographs,
+    training_photographs,
+)
+
+__all__ = ["Dataset", "load_dataset"]
+
+_HOLD_OUT = 10
+"""Of this many photographs, or pairs, one is held out."""
+_MOST_VALIDATION = 512
+"""Pairs that are judged at a time during training."""
+_LARGEST_SAMPLE = 384
+"""Height and width of the largest example picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Pairs to learn from, pairs to judge by, and images to look at."""
+
+    training: Pairs
+    validation: Pairs
+    samples: tuple[NoisyPair, ...]
+    """Larger images of the held-out photographs; of given pairs, some of those held out."""
+    noise: NoiseModel | None
+    """None where the pairs were given: then the noise is what it is."""
+
+    @property
+    def channels(self) -> int:
+        """Of the images."""
+        return self.training.first.shape[1]
+
+
+def load_dataset(config: TrainConfig) -> Dataset:
+    """Read or make what the settings name; the same settings give the same data.
+
+    Raises:
+        ConfigError: if there is too little data to hold something out.
+        ValueError: if something cannot be read, or does not fit the settings.
+    """
+    return _given(config) if config.pairs else _made(config)
+
+
+def _made(config: TrainConfig) -> Dataset:
+    noise = parse_noise(config.noise)
+    generator = torch.Generator().manual_seed(config.seed)
+    if config.data is None:
+        training, held_out = training_photographs(), held_out_photographs()
+    else:
+        found = read_photographs(config.data)
+        held_out = found[_HOLD_OUT - 1 :: _HOLD_OUT] or found[-1:]
+        training = tuple(photo for photo in found if not any(photo is other for other in held_out))
+        if not training:
+            raise ConfigError(f"--data {config.data} has one image, expected at least 2: one is held out to judge by")
+    pairs = make_pairs(training, noise, config.count, config.size, generator)
+    validation = make_pairs(held_out, noise, _MOST_VALIDATION, config.size, generator)
+    if config.target == "clean":
+        assert pairs.clean is not None  # made pairs have it
+        pairs = Pairs(pairs.first, pairs.clean, pairs.clean)
+    samples = tuple(noise.pair(photo, None, generator) for photo in held_out[:4])
+    return Dataset(pairs, _judged(config, validation), tuple(_part(sample) for sample in samples), noise)
+
+
+def _given(config: TrainConfig) -> Dataset:
+    source = config.pairs[0] if len(config.pairs) == 1 else (config.pairs[0], config.pairs[1])
+    pairs = read_pairs(source, size=config.size) if isinstance(source, tuple) else read_pairs(source)
+    if len(pairs) < 2:
+        raise ConfigError(f"--pairs has {len(pairs)} pairs, expected at least 2: one is held out to judge by")
+    held_out = max(1, min(len(pairs) // _HOLD_OUT, _MOST_VALIDATION))
+    training, validation = pairs.part(0, len(pairs) - held_out), pairs.part(len(pairs) - held_out, len(pairs))
+    validation = _judged(config, validation)
+    shown = validation[:4]
+    samples = tuple(
+        NoisyPair(shown.first[i], shown.second[i], shown.second[i] if shown.clean is None else shown.clean[i])
+        for i in range(len(shown))
+    )
+    return Dataset(training, validation, samples, None)
+
+
+def _judged(config: TrainConfig, otherwise: Pairs) -> Pairs:
+    """Return the pairs to judge by: those of --validation where it is given."""
+    if config.validation is None:
+        return otherwise
+    found = read_pairs(config.validation, second_is_clean=True)
+    if found.first.shape[1] != otherwise.first.shape[1]:
+        raise ConfigError(
+            f"--validation {config.validation} has {found.first.shape[1]} channels, "
+            f"the images to learn from have {otherwise.first.shape[1]}"
+        )
+    return found
+
+
+def _part(sample: NoisyPair) -> NoisyPair:
+    """Cut the middle out of a large image."""
+
+    def cut(image: Float[Tensor, "channels height width"]) -> Tensor:
+        height, width = image.shape[1:]
+        top, left = max(0, height - _LARGEST_SAMPLE) // 2, max(0, width - _LARGEST_SAMPLE) // 2
+        return image[:, top : top + _LARGEST_SAMPLE, left : left + _LARGEST_SAMPLE].clone()
+
+    return NoisyPair(cut(sample.first), cut(sample.second), cut(sample.clean))
