@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -74,15 +74,14 @@ class Checkpoint:
         return found.to(node.device)
 
 
-def _digest(tensors: Mapping[str, Tensor], *texts: str) -> str:
-    """Return the SHA-256 of names, dtypes, shapes, bytes and texts."""
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """Return the SHA-256 of names, dtypes, shapes, bytes and the text."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    for text in texts:
-        total.update(text.encode())
+    total.update(text.encode())
     return total.hexdigest()
 
 
@@ -119,9 +118,10 @@ def save_checkpoint(path: Path, tree: object, config: Mapping[str, Json]) -> Non
             raise TypeError(
                 f"tree holds a {type(value).__name__} at {name or 'the root'}, expected tensors and numbers"
             )
-    texts = json.dumps(scalars), json.dumps(dict(config))
-    header = {"format": _FORMAT, "scalars": texts[0], "config": texts[1], "sha256": _digest(tensors, *texts)}
-    write_atomically(Path(path), save(tensors, header))
+    text = json.dumps({"format": _FORMAT, "scalars": scalars, "config": dict(config)})
+    # One entry that holds all: safetensors writes several in an order of chance, and the same state is to be the same file.
+    header = json.dumps({"sha256": _digest(tensors, text), "content": text})
+    write_atomically(Path(path), save(tensors, {"n2nfun": header}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -139,8 +139,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: no such file, expected a checkpoint") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error}), expected a checkpoint") from None
-    if header.get("format") != _FORMAT or not {"scalars", "config", "sha256"} <= header.keys():
-        raise CheckpointError(f"{path}: its format is {header.get('format')!r}, expected a checkpoint of {_FORMAT!r}")
-    if _digest(tensors, header["scalars"], header["config"]) != header["sha256"]:
+    content = _content(path, header.get("n2nfun"), tensors)
+    return Checkpoint(path, tensors, content["scalars"], content["config"])
+
+
+def _content(path: Path, header: str | None, tensors: Mapping[str, Tensor]) -> Any:
+    """Return what the header holds besides the digest, once the digest is right."""
+    if header is None:
+        raise CheckpointError(f"{path}: was not written by n2nfun, expected a checkpoint of format {_FORMAT!r}")
+    try:
+        parts = json.loads(header)
+        intact = _digest(tensors, parts["content"]) == parts["sha256"]
+        content = json.loads(parts["content"]) if intact else None
+    except (ValueError, KeyError, TypeError, AttributeError):  # whatever another hand may have put there
+        content = None
+    if content is None:
         raise CheckpointError(f"{path}: its content does not match its digest: the file was damaged or changed")
-    return Checkpoint(path, tensors, json.loads(header["scalars"]), json.loads(header["config"]))
+    if content["format"] != _FORMAT:
+        raise CheckpointError(f"{path}: its format is {content['format']!r}, expected {_FORMAT!r}")
+    return content

@@ -32,8 +32,8 @@ Shape: TypeAlias = tuple[int, ...]
 
 P = TypeVar("P")
 C = TypeVar("C")
-In = TypeVar("In", contravariant=True, default=Any)
-Out = TypeVar("Out", covariant=True, default=Any)
+In = TypeVar("In", default=Any)
+Out = TypeVar("Out", default=Any)
 
 P2 = TypeVar("P2")
 C2 = TypeVar("C2")

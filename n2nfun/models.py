@@ -88,10 +88,26 @@ def paper(*, hidden: tuple[int, int] = (16, 32), down_kernel: int = 2, up_kernel
         Upsampling(first, channels, up_kernel, scale_factor=2, padding=up, trim=even),
         Sigmoid(),
     )
-    # An output reads up_kernel // 2 around itself at full resolution, then as many at half of it, and each kernel of the
-    # way down reaches down_kernel pixels of its own resolution farther.
-    halo = up + 2 * up + 2 * down_kernel + down_kernel + 4
-    return Model("paper", layer, channels, multiple=4, halo=-(-halo // 4) * 4)
+    return Model("paper", layer, channels, multiple=4, halo=_paper_halo(down_kernel, up_kernel))
+
+
+def _paper_halo(down_kernel: int, up_kernel: int) -> int:
+    """Follow the outermost taps of an output back to the input, for each of the four places it may have in a quarter.
+
+    Of k taps, output i of an upsampling reads ``floor((i - k // 2) / 2)`` to ``floor((i - k // 2 + k - 1) / 2)``, and of a
+    convolution ``2 i - p`` to ``2 i - p + k - 1`` with ``p = (k - 1) // 2``.
+    """
+
+    def reach(output: int) -> int:
+        first = last = output
+        for _ in range(2):
+            first, last = (first - up_kernel // 2) // 2, (last - up_kernel // 2 + up_kernel - 1) // 2
+        for _ in range(2):
+            padding = (down_kernel - 1) // 2
+            first, last = 2 * first - padding, 2 * last - padding + down_kernel - 1
+        return max(output - first, last - output)
+
+    return max(reach(output) for output in range(4))
 
 
 DenoiserParams: TypeAlias = tuple[

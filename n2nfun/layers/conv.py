@@ -1,13 +1,14 @@
 """Two-dimensional convolution, forward and backward, as matrix products."""
 
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic, overload
 
 from jaxtyping import Float
 from torch import Tensor
 
 from n2nfun.init import Initializer, xavier_uniform
 from n2nfun.layer import In, Out, Shape
+from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
 from n2nfun.layers.correlation import correlate, correlate_input_gradient, correlate_kernel_gradient, pad
@@ -65,6 +66,54 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
 
     stride: Pair
 
+    @overload
+    def __init__(
+        self: "Conv2d[KnownIn, KnownOut]",
+        in_channels: KnownIn,
+        out_channels: KnownOut,
+        kernel_size: Size,
+        *,
+        stride: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Conv2d[KnownIn, Any]",
+        in_channels: KnownIn,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        stride: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Conv2d[Any, KnownOut]",
+        in_channels: int,
+        out_channels: KnownOut,
+        kernel_size: Size,
+        *,
+        stride: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Conv2d[Any, Any]",
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        stride: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
     def __init__(
         self,
         in_channels: int,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Generic
+from typing import Any, Generic, overload
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from n2nfun.init import Initializer, xavier_uniform
 from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
+from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
 from n2nfun.layers.correlation import correlate, correlate_input_gradient, correlate_kernel_gradient, pad
@@ -137,6 +138,58 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
     scale_factor: Pair
     trim: Pair
 
+    @overload
+    def __init__(
+        self: "Upsampling[KnownIn, KnownOut]",
+        in_channels: KnownIn,
+        out_channels: KnownOut,
+        kernel_size: Size,
+        *,
+        scale_factor: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        trim: Size = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Upsampling[KnownIn, Any]",
+        in_channels: KnownIn,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        scale_factor: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        trim: Size = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Upsampling[Any, KnownOut]",
+        in_channels: int,
+        out_channels: KnownOut,
+        kernel_size: Size,
+        *,
+        scale_factor: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        trim: Size = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Upsampling[Any, Any]",
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        scale_factor: Size = ...,
+        padding: Size = ...,
+        bias: bool = ...,
+        trim: Size = ...,
+        initializer: Initializer = ...,
+    ) -> None: ...
     def __init__(
         self,
         in_channels: int,

@@ -1,6 +1,7 @@
 """The folder of a run: where its files are, and what is read from it again."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -54,8 +55,8 @@ class RunFolder:
         return self.path / "summary.json"
 
     def write_json(self, path: Path, values: object) -> None:
-        """Write values as readable JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())
+        """Write values as readable JSON, whole or not at all; infinite numbers as "inf", which JSON lacks."""
+        write_atomically(path, (json.dumps(_finite(values), indent=2, allow_nan=False) + "\n").encode())
 
     def save(self, config: TrainConfig, channels: int, state: TrainState[Any, Any]) -> None:
         """Write the checkpoint."""
@@ -72,6 +73,14 @@ class LoadedRun:
     model: Model[Any, Any]
     params: Any
     """Of the type that the model's layer takes."""
+
+
+def _finite(values: object) -> object:
+    if isinstance(values, dict):
+        return {name: _finite(value) for name, value in cast("dict[str, object]", values).items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in cast("list[object]", values)]
+    return "inf" if values == math.inf else values
 
 
 def load_run(path: Path) -> LoadedRun:

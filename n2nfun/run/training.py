@@ -117,9 +117,7 @@ def run_training(config: TrainConfig, observe: Callable[[Progress], None]) -> Fi
             images += min(order.batch_size, len(dataset.training))
             seconds += time.perf_counter() - start
             if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss is {loss} at step {state.step}: try a smaller --lr, not {metrics.lr:g}"
-                )
+                raise TrainingError(f"the loss is {loss} at step {state.step}: try a smaller --lr, not {metrics.lr:g}")
             if state.step % every == 0:
                 journal.add(state, seconds, losses, metrics.lr)
             observe(Progress(state.step, total, images, seconds, loss, journal.entries[-1]))
@@ -224,7 +222,8 @@ def _write_results(finished: Finished, images: int) -> None:
         draw_curves(finished.entries, f"{run.config.model}, {run.config.noise}, seed {run.config.seed}"), folder.curves
     )
     for number, sample in enumerate(finished.dataset.samples):
-        save_figure(draw_panels(panels(run, sample)), folder.samples / f"{number}.png")
+        known = finished.dataset.validation.clean is not None
+        save_figure(draw_panels(panels(run, sample, clean_known=known)), folder.samples / f"{number}.png")
     noisy = finished.dataset.validation[: min(len(finished.dataset.validation), _MEASURED)]
     summary = {
         "steps": last.step,
@@ -247,12 +246,11 @@ def _write_results(finished: Finished, images: int) -> None:
     folder.write_json(folder.summary, summary)
 
 
-def panels(run: LoadedRun, sample: NoisyPair) -> list[Panel]:
+def panels(run: LoadedRun, sample: NoisyPair, *, clean_known: bool) -> list[Panel]:
     """Return a sample noisy, restored and clean, titled with their PSNRs; without the clean one where it is not known."""
     noisy, clean = sample.first[None], sample.clean[None]
     restored = restore(run.model, run.params, noisy)
-    known = not torch.equal(sample.clean, sample.second)
-    if not known:
+    if not clean_known:
         return [("noisy", noisy[0]), ("restored", restored[0])]
     return [
         (f"noisy, {psnr_mean(noisy, clean):.2f} dB", noisy[0]),
