@@ -117,7 +117,8 @@ class TrainConfig:
         for name, number in (("count", self.count), ("size", self.size), ("batch-size", self.batch_size)):
             if number is not None and number < 1:
                 raise ConfigError(f"--{name} is {number}, expected at least 1")
-        if self.optimizer == "adam" and (self.momentum is not None or self.nesterov):
+        adam = (self.optimizer or ("sgd" if self.model == "paper" else "adam")) == "adam"
+        if adam and (self.momentum is not None or self.nesterov):
             raise ConfigError("--momentum and --nesterov belong to --optimizer sgd, not to adam")
         if self.target == "clean" and self.pairs:
             raise ConfigError("--target clean needs clean images, expected --data with it, not --pairs")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 
-from n2nfun.config import TrainConfig, config_to_json
+from n2nfun.config import ConfigError, TrainConfig, config_to_json
 from n2nfun.data import NoisyPair, Pairs, Statistic
 from n2nfun.data.batches import Augmentation, BatchOrder
 from n2nfun.files import write_atomically
@@ -94,7 +94,12 @@ def run_training(config: TrainConfig, observe: Callable[[Progress], None]) -> Fi
     config = config.resolved()
     dataset = load_dataset(config)
     model = build_model(config, dataset.channels)
-    model.layer.output_shape((1, *dataset.training.first.shape[1:]))
+    shape = (1, *dataset.training.first.shape[1:])
+    if model.layer.output_shape(shape) != shape:
+        raise ConfigError(
+            f"--model {config.model} makes images of shape {model.layer.output_shape(shape)} of images of shape {shape}: "
+            f"height and width must be multiples of {model.multiple}"
+        )
     order = BatchOrder(dataset.training, _decided(config.batch_size), config.seed, _augmentation(config))
     config = _with_steps(config, model, dataset, order)
     folder = RunFolder(config.out)

@@ -1,0 +1,93 @@
+"""Settings: what is left open is decided, what contradicts itself is refused, and all survive storage."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from n2nfun.config import ConfigError, TrainConfig, config_from_json, config_to_json
+
+paths = st.sampled_from([Path("a"), Path("b c"), Path("/ä/d.npz")])
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.sampled_from(["denoiser", "paper"]),
+            "data": st.none() | paths,
+            "pairs": st.lists(paths, max_size=2).map(tuple),
+            "epochs": st.none() | st.floats(0, 1e9),
+            "steps": st.none() | st.integers(1, 10**9),
+            "nesterov": st.none() | st.booleans(),
+            "hidden": st.tuples(st.integers(1, 99), st.integers(1, 99)),
+            "out": paths,
+        },
+    )
+)
+def test_settings_survive_storage(values: dict[str, Any]) -> None:
+    config = TrainConfig(**values)
+    assert config_from_json(config_to_json(config), "here") == config
+
+
+def test_what_is_left_open_suits_the_model() -> None:
+    ours, report = TrainConfig().resolved(), TrainConfig(model="paper").resolved()
+    assert (ours.optimizer, ours.lr, ours.batch_size, ours.schedule, ours.augment) == (
+        "adam",
+        0.003,
+        32,
+        "cosine",
+        True,
+    )
+    assert (ours.momentum, ours.nesterov, ours.epochs) == (None, None, 10)
+    assert (report.optimizer, report.lr, report.batch_size, report.schedule) == ("sgd", 0.01, 4, "constant")
+    assert (report.momentum, report.nesterov, report.augment) == (0.9, True, False)
+    assert TrainConfig(optimizer="sgd", momentum=0.0).resolved().nesterov is False
+    assert TrainConfig(steps=3).resolved().epochs is None
+    assert ours.resolved() == ours
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (TrainConfig(epochs=1, steps=1), "--epochs and --steps are both given, expected one of them"),
+        (TrainConfig(steps=1, time_budget=1), "--steps and --time-budget are both given, expected one of them"),
+        (TrainConfig(steps=0), "--steps is 0, expected more than 0"),
+        (TrainConfig(epochs=-1.5), "--epochs is -1.5, expected more than 0"),
+        (TrainConfig(pairs=(Path("a"),), data=Path("b")), "--pairs and --data are both given, expected one of them"),
+        (TrainConfig(pairs=(Path("a"),) * 3), "--pairs has 3 paths, expected a file, or two folders"),
+        (TrainConfig(count=0), "--count is 0, expected at least 1"),
+        (TrainConfig(size=0), "--size is 0, expected at least 1"),
+        (TrainConfig(batch_size=0), "--batch-size is 0, expected at least 1"),
+        (
+            TrainConfig(optimizer="adam", momentum=0.9),
+            "--momentum and --nesterov belong to --optimizer sgd, not to adam",
+        ),
+        (TrainConfig(momentum=0.9), "--momentum and --nesterov belong to --optimizer sgd, not to adam"),
+        (
+            TrainConfig(target="clean", pairs=(Path("a"),)),
+            "--target clean needs clean images, expected --data with it, not --pairs",
+        ),
+    ],
+)
+def test_refusals(config: TrainConfig, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.resolved()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([], "here: expected the settings of a training run, got list"),
+        ({"rate": 1, "beta": 2}, "here: unknown settings beta, rate: written by another version?"),
+        ({"lr": "fast"}, "here: lr is 'fast': "),
+        ({"model": "other"}, "here: model is 'other': "),
+    ],
+)
+def test_stored_settings_that_are_none_are_refused(values: object, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_from_json(values, "here")
+    assert str(caught.value).startswith(message)
