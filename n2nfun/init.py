@@ -24,6 +24,11 @@ Initializer: TypeAlias = Callable[[WeightShape, torch.Generator], Tensor]
 """Makes a weight ``(out_channels, in_channels, kernel_height, kernel_width)`` from a generator."""
 
 
+def _check_generator(generator: object) -> None:
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator is {generator!r}, expected a torch.Generator, as torch.Generator().manual_seed(0)")
+
+
 def fans(shape: WeightShape) -> tuple[int, int]:
     """Count the inputs that one output sums over, and the outputs that one input reaches: ``(fan_in, fan_out)``.
 
@@ -46,6 +51,7 @@ def xavier_normal(
         >>> weight.shape, weight.dtype
         (torch.Size([16, 3, 5, 5]), torch.float32)
     """
+    _check_generator(generator)
     deviation = math.sqrt(2 / sum(fans(shape)))
     return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float32) * deviation
 
@@ -63,6 +69,7 @@ def xavier_uniform(
         >>> bool(weight.abs().max() <= (6 / 475) ** 0.5)
         True
     """
+    _check_generator(generator)
     bound = math.sqrt(6 / sum(fans(shape)))
     uniform = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
     return uniform * (2 * bound) - bound
@@ -76,4 +83,5 @@ def zeros(shape: WeightShape, generator: torch.Generator) -> Float[Tensor, "out_
         >>> zeros((1, 1, 1, 2), torch.Generator())
         tensor([[[[0., 0.]]]])
     """
+    _check_generator(generator)
     return torch.zeros(shape, device=generator.device, dtype=torch.float32)

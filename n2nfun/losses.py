@@ -1,13 +1,14 @@
 """How far a prediction is from its target, and the gradient of that distance."""
 
-import math
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.arguments import check_number
 from n2nfun.layer import ShapeError
+from n2nfun.layers.checks import check_cache, check_float
 from n2nfun.layers.precision import working
 
 __all__ = ["L0", "L1", "MSE", "Loss", "LossCache"]
@@ -37,10 +38,7 @@ class LossCache:
 
 def _difference(owner: str, prediction: Tensor, target: Tensor) -> Tensor:
     for name, value in (("prediction", prediction), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{owner}: {name} is a {type(value).__name__}, expected a tensor")
-        if not value.is_floating_point():
-            raise TypeError(f"{owner}: {name} is {value.dtype}, expected a floating-point tensor")
+        check_float(owner, name, value)
     if prediction.shape != target.shape:
         raise ShapeError(
             f"{owner}: prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}, expected the same"
@@ -49,7 +47,8 @@ def _difference(owner: str, prediction: Tensor, target: Tensor) -> Tensor:
         raise TypeError(
             f"{owner}: prediction is {prediction.dtype}, target {target.dtype}: convert one, target.to({prediction.dtype})"
         )
-    return prediction.detach() - target.detach()
+    # Contiguous: sums are made in the order of memory, and the result is not to depend on it.
+    return (prediction.detach() - target.detach()).contiguous()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,7 @@ class MSE:
 
     def backward(self, cache: LossCache) -> Float[Tensor, "*shape"]:
         """Return ``2 (prediction - target) / N``."""
+        check_cache("MSE.backward()", cache, LossCache)
         return cache.difference * (2 / max(cache.difference.numel(), 1))
 
 
@@ -116,6 +116,7 @@ class L1:
 
     def backward(self, cache: LossCache) -> Float[Tensor, "*shape"]:
         """Return ``sign(prediction - target) / N``."""
+        check_cache("L1.backward()", cache, LossCache)
         return cache.difference.sign() * (1 / max(cache.difference.numel(), 1))
 
 
@@ -132,6 +133,7 @@ class L0:
         eps: Keeps the derivative finite.
 
     Raises:
+        TypeError: if an argument is not a number.
         ValueError: if gamma is negative, eps not positive, or either not finite.
 
     Example:
@@ -145,10 +147,8 @@ class L0:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.gamma) and self.gamma >= 0):
-            raise ValueError(f"gamma is {self.gamma!r}, expected a finite number of at least 0")
-        if not (math.isfinite(self.eps) and self.eps > 0):
-            raise ValueError(f"eps is {self.eps!r}, expected a positive finite number")
+        check_number("gamma", self.gamma)
+        check_number("eps", self.eps, positive=True)
 
     def forward(
         self, prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]
@@ -165,6 +165,7 @@ class L0:
 
     def backward(self, cache: LossCache) -> Float[Tensor, "*shape"]:
         """Return ``gamma (|d| + eps)^(gamma - 1) sign(d) / N``."""
+        check_cache("L0.backward()", cache, LossCache)
         wide = working(cache.difference)
         slope = self.gamma * (wide.abs() + self.eps) ** (self.gamma - 1) * wide.sign()
         return (slope / max(wide.numel(), 1)).to(cache.difference.dtype)

@@ -3,7 +3,6 @@
 The arithmetic is grouped as in ``torch.optim`` with ``foreach=False``, so the results are the same bits.
 """
 
-import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -11,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from n2nfun.tree import global_norm, tree_map, zeros_like
+from n2nfun.arguments import check_flag, check_number
+from n2nfun.tree import global_norm, leaves, paths, tree_map, zeros_like
 
 __all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
 
@@ -36,12 +36,20 @@ class Optimizer(Protocol[P, S]):
         ...
 
 
-def _check(name: str, value: float, *, below: float = math.inf) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}, expected a number")
-    if not (math.isfinite(value) and 0 <= value < below):
-        bound = "a finite number of at least 0" if below == math.inf else f"a number from 0 to below {below}"
-        raise ValueError(f"{name} is {value!r}, expected {bound}")
+def _detached(tree: P) -> P:
+    """Return the tree outside autograd."""
+    return tree_map(Tensor.detach, tree)
+
+
+def _same_dtypes(params: object, grads: object) -> None:
+    """Require gradients of their parameters' dtypes.
+
+    Raises:
+        TypeError: if one is of another; the message names the path.
+    """
+    for (path, param), grad in zip(paths(params), leaves(grads), strict=False):
+        if param.dtype != grad.dtype:
+            raise TypeError(f"grads{path} is {grad.dtype}, expected the dtype of the parameter, {param.dtype}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,8 @@ class SGD:
 
     def __post_init__(self) -> None:
         for name in ("lr", "momentum", "dampening", "weight_decay"):
-            _check(name, getattr(self, name))
-        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            check_number(name, getattr(self, name))
+        if check_flag("nesterov", self.nesterov) and (self.momentum == 0 or self.dampening != 0):
             raise ValueError(
                 f"nesterov=True with momentum={self.momentum!r} and dampening={self.dampening!r}: "
                 "Nesterov's form needs momentum > 0 and dampening=0"
@@ -107,9 +115,12 @@ class SGD:
         """Return parameters and state after one step.
 
         Raises:
+            TypeError: if a gradient is not of its parameter's dtype.
             TreeError: if grads or the state's velocity do not have the structure and shapes of params.
         """
         rate = self.lr if lr is None else lr
+        _same_dtypes(params, grads)
+        params, grads = _detached(params), _detached(grads)
         if self.weight_decay != 0:
             grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
         direction, velocity = grads, None
@@ -175,12 +186,13 @@ class Adam:
 
     def __post_init__(self) -> None:
         for name in ("lr", "eps", "weight_decay"):
-            _check(name, getattr(self, name))
+            check_number(name, getattr(self, name))
+        check_flag("decoupled", self.decoupled)
         betas: object = self.betas
         if not (isinstance(betas, tuple) and len(betas) == 2):
             raise TypeError(f"betas is {betas!r}, expected a pair of numbers")
         for index, beta in enumerate(self.betas):
-            _check(f"betas[{index}]", beta, below=1)
+            check_number(f"betas[{index}]", beta, below=1)
 
     def init(self, params: P) -> AdamState[P]:
         """Return the state before the first step: both means zero."""
@@ -190,9 +202,12 @@ class Adam:
         """Return parameters and state after one step.
 
         Raises:
+            TypeError: if a gradient is not of its parameter's dtype.
             TreeError: if grads or the state's means do not have the structure and shapes of params.
         """
         rate = self.lr if lr is None else lr
+        _same_dtypes(params, grads)
+        params, grads = _detached(params), _detached(grads)
         first, second = self.betas
         steps = state.steps + 1
         if self.weight_decay != 0 and self.decoupled:
@@ -217,7 +232,8 @@ def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
         The scaled gradients, and the norm before.
 
     Raises:
-        ValueError: unless ``most`` is a positive finite number.
+        TypeError: if ``most`` is not a number.
+        ValueError: unless it is positive and finite.
 
     Source: Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
 
@@ -226,9 +242,11 @@ def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
         >>> clip_by_global_norm((torch.tensor([3.0, 4.0]),), 1.0)
         ((tensor([0.6000, 0.8000]),), tensor(5.))
     """
-    if not (math.isfinite(most) and most > 0):
-        raise ValueError(f"most is {most!r}, expected a positive finite number")
-    norm = global_norm(grads)
+    check_number("most", most, positive=True)
+    grads = _detached(grads)
+    norm = global_norm(tree_map(Tensor.double, grads))  # in float64, where no norm of float16 gradients overflows
     # NaN norms clamp to NaN, and show in the gradients; a norm of 0 gives inf, which clamps to 1.
     factor = (most / norm).clamp(max=1.0)
-    return tree_map(lambda g: g * factor.to(g.dtype), grads), norm
+    clipped = tree_map(lambda g: (g.double() * factor).to(g.dtype), grads)
+    found = leaves(grads)
+    return clipped, norm.to(found[0].dtype) if found else norm

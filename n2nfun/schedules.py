@@ -4,27 +4,25 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+from n2nfun.arguments import check_int, check_number
+
 __all__ = ["Schedule", "constant", "cosine"]
 
 Schedule: TypeAlias = Callable[[int], float]
-
-
-def _check(name: str, value: float, *, least: float) -> None:
-    if not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{name} is {value!r}, expected a finite number of at least {least}")
 
 
 def constant(lr: float) -> Schedule:
     """Keep the learning rate: ``lr(step) = lr``.
 
     Raises:
+        TypeError: if lr is not a number.
         ValueError: if lr is negative or not finite.
 
     Example:
         >>> constant(0.01)(1000)
         0.01
     """
-    _check("lr", lr, least=0)
+    check_number("lr", lr)
     return lambda _step: lr
 
 
@@ -41,6 +39,7 @@ def cosine(peak: float, steps: int, *, warmup: int = 0, final: float = 0.0) -> S
         final: The rate at the end.
 
     Raises:
+        TypeError: if an argument is not a number, or steps or warmup not an int.
         ValueError: if a rate is negative or not finite, or unless 0 <= warmup <= steps and steps >= 1.
 
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017, equation 5.
@@ -50,11 +49,10 @@ def cosine(peak: float, steps: int, *, warmup: int = 0, final: float = 0.0) -> S
         >>> [round(rate(step), 3) for step in (0, 1, 2, 7, 12, 99)]
         [0.5, 1.0, 1.0, 0.5, 0.0, 0.0]
     """
-    _check("peak", peak, least=0)
-    _check("final", final, least=0)
-    if steps < 1:
-        raise ValueError(f"steps is {steps}, expected at least 1")
-    if not 0 <= warmup <= steps:
+    check_number("peak", peak)
+    check_number("final", final)
+    check_int("steps", steps)
+    if check_int("warmup", warmup, least=0) > steps:
         raise ValueError(f"warmup is {warmup}, expected from 0 to steps, which is {steps}")
 
     def rate(step: int) -> float:

@@ -24,7 +24,7 @@ class Batch:
     """Inputs and what the network should make of them; in Noise2Noise both are noisy."""
 
     x: Float[Tensor, "batch channels height width"]
-    target: Float[Tensor, "batch channels height width"]
+    target: Float[Tensor, "batch out_channels out_height out_width"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ by every function here, and must agree between trees that are mapped together.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import TypeVar, cast, overload
 
 import torch
@@ -32,12 +33,15 @@ class TreeError(ValueError):
     """Two trees that should have had the same structure differ; the message names the path."""
 
 
+@lru_cache(maxsize=1024)
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """Return the names of the fields that a dataclass's constructor takes; None of any other type."""
+    return tuple(field.name for field in fields(kind) if field.init) if is_dataclass(kind) else None
+
+
 def _fields(node: object) -> tuple[str, ...] | None:
-    """Return the names of a dataclass's fields, in the order of its constructor; None of anything else."""
-    if is_dataclass(node) and not isinstance(node, type):
-        names: tuple[str, ...] = getattr(type(node), "__match_args__")  # noqa: B009 - no type checker knows it here
-        return names
-    return None
+    kind: type = type(node)
+    return None if isinstance(node, type) else _field_names(kind)
 
 
 def _children(node: object) -> tuple[object, ...] | None:
@@ -46,6 +50,11 @@ def _children(node: object) -> tuple[object, ...] | None:
         return None
     if isinstance(node, tuple):
         return cast("tuple[object, ...]", node)
+    for kind in (list, dict):
+        if isinstance(node, kind):
+            raise TreeError(
+                f"a tree holds a {kind.__name__}, expected frozen dataclasses and tuples: they do not change"
+            )
     names = _fields(node)
     return None if names is None else tuple(getattr(node, name) for name in names)
 
@@ -53,7 +62,10 @@ def _children(node: object) -> tuple[object, ...] | None:
 def assemble(node: object, children: tuple[object, ...]) -> object:
     """Return a node of the same type as ``node`` with other children, in the order of :func:`branches`."""
     kind = cast("Callable[..., object]", type(node))
-    return children if kind is tuple else kind(*children)  # a dataclass, or a NamedTuple
+    names = _fields(node)
+    if names is not None:
+        return kind(**dict(zip(names, children, strict=True)))
+    return children if kind is tuple else kind(*children)  # a NamedTuple
 
 
 def _labels(node: object) -> tuple[str, ...]:
@@ -126,6 +138,7 @@ def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
     """Return a tree of the same structure and type with other leaves, given in the order of :func:`leaves`.
 
     Raises:
+        TypeError: if new_leaves is not a list.
         TreeError: if the number of leaves differs.
 
     Example:
@@ -133,6 +146,8 @@ def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
         >>> rebuild((torch.tensor(1), None), [torch.tensor(5)])
         (tensor(5), None)
     """
+    if not isinstance(new_leaves, list | tuple):
+        raise TypeError(f"rebuild(): new_leaves is {new_leaves!r}, expected a list of tensors")
     count = len(leaves(tree))
     if count != len(new_leaves):
         raise TreeError(f"rebuild(): new_leaves has {len(new_leaves)} tensors, the tree has {count} leaves")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, cast, overload
 
-from n2nfun.compose.checks import require_layer
+from n2nfun.compose.checks import require_layer, require_tensor
 from n2nfun.layer import C, ChannelPreserving, In, Layer, Out, P, Shape, ShapeError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Sequential(Layer[P, C, In, Out]):
     layers: tuple[Layer[Any, Any], ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, tuple):
+            raise TypeError(f"Sequential: layers is {self.layers!r}, expected a tuple of layers")
         if not self.layers:
             raise ValueError("sequential(): no layers given, expected at least one; Identity() returns its input")
         for index, layer in enumerate(self.layers):
@@ -84,6 +86,7 @@ class Sequential(Layer[P, C, In, Out]):
     def forward(self, params: P, x: Tensor) -> tuple[Tensor, C]:
         """Run the layers from the first to the last, keeping each one's cache."""
         own_params = self._parts("params", params)
+        require_tensor("Sequential", x)
         self.output_shape(tuple(x.shape))
         caches: list[object] = []
         for index, layer in enumerate(self.layers):
@@ -95,6 +98,7 @@ class Sequential(Layer[P, C, In, Out]):
     def apply(self, params: P, x: Tensor) -> Tensor:
         """Run the layers from the first to the last, keeping nothing."""
         own_params = self._parts("params", params)
+        require_tensor("Sequential", x)
         self.output_shape(tuple(x.shape))
         for index, layer in enumerate(self.layers):
             with _located(index, layer):

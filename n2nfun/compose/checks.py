@@ -1,8 +1,10 @@
 """Compositions are made of layers, and say so where they are given something else."""
 
+from torch import Tensor
+
 from n2nfun.layer import Layer
 
-__all__ = ["require_layer"]
+__all__ = ["require_layer", "require_tensor"]
 
 
 def require_layer(what: str, value: object) -> None:
@@ -14,3 +16,13 @@ def require_layer(what: str, value: object) -> None:
     if not isinstance(value, Layer):
         hint = f": call it, {value.__name__}(...), to make one" if isinstance(value, type) else ""
         raise TypeError(f"{what} is {value!r}, expected a layer{hint}")
+
+
+def require_tensor(owner: str, x: object) -> None:
+    """Require a tensor.
+
+    Raises:
+        TypeError: if x is anything else.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{owner}: x is a {type(x).__name__}, expected a tensor")

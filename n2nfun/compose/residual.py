@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from n2nfun.compose.checks import require_layer
+from n2nfun.compose.checks import require_layer, require_tensor
 from n2nfun.layer import C, In, Layer, Out, P, Shape, ShapeError
+from n2nfun.layers.geometry import show_shape
 
 if TYPE_CHECKING:
     import torch
@@ -46,17 +47,22 @@ class Residual(Layer[P, C, In, Out]):
             raise ShapeError(*problems, resume=shape) from None
         if out != shape:
             name = type(self.layer).__name__
-            raise ShapeError(f"residual({name}) makes {out} of x's {shape}, expected the same shape", resume=shape)
+            raise ShapeError(
+                f"residual({name}) makes {show_shape(out)} of x's {show_shape(shape)}, expected the same shape",
+                resume=shape,
+            )
         return out
 
     def forward(self, params: P, x: Tensor) -> tuple[Tensor, C]:
         """``y = x + f(x)``."""
+        require_tensor("Residual", x)
         self.output_shape(tuple(x.shape))
         y, cache = self.layer.forward(params, x)
         return x.detach() + y, cache
 
     def apply(self, params: P, x: Tensor) -> Tensor:
         """``y = x + f(x)``, nothing kept."""
+        require_tensor("Residual", x)
         self.output_shape(tuple(x.shape))
         return x.detach() + self.layer.apply(params, x)
 

@@ -64,7 +64,7 @@ class ReLU(Elementwise[ReLUCache]):
         """``dx = grad`` where ``y > 0``, else 0."""
         check_params("ReLU.backward()", params, NoParams)
         check_cache("ReLU.backward()", cache, ReLUCache)
-        check_gradient("ReLU.backward()", grad, tuple(cache.y.shape))
+        check_gradient("ReLU.backward()", grad, tuple(cache.y.shape), cache.y.dtype)
         return _where_positive(grad.detach(), cache.y), NoParams()
 
 
@@ -72,6 +72,13 @@ def _where_positive(grad: Tensor, y: Tensor) -> Tensor:
     """Return grad where ``y > 0`` (or NaN), else 0: one pass, 20 times as fast as a comparison and a masked fill."""
     chosen: Tensor = torch.ops.aten.threshold_backward(grad, y, 0)
     return chosen
+
+
+def _dense(x: Tensor) -> Tensor:
+    """Return x without holes in its memory: around them torch computes exp in another way, of another last bit."""
+    if x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)):
+        return x
+    return x.contiguous()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ class Sigmoid(Elementwise[SigmoidCache]):
         """``y = 1 / (1 + exp(-x))``."""
         check_input("Sigmoid.forward()", x)
         check_params("Sigmoid.forward()", params, NoParams)
-        y = torch.sigmoid(x.detach())
+        y = torch.sigmoid(_dense(x.detach()))
         return y, SigmoidCache(y)
 
     def backward(
@@ -108,7 +115,7 @@ class Sigmoid(Elementwise[SigmoidCache]):
         """``dx = grad * y * (1 - y)``."""
         check_params("Sigmoid.backward()", params, NoParams)
         check_cache("Sigmoid.backward()", cache, SigmoidCache)
-        check_gradient("Sigmoid.backward()", grad, tuple(cache.y.shape))
+        check_gradient("Sigmoid.backward()", grad, tuple(cache.y.shape), cache.y.dtype)
         return grad.detach() * (cache.y * (1 - cache.y)), NoParams()
 
 

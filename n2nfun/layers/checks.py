@@ -5,12 +5,17 @@ from torch import Tensor
 
 from n2nfun.layer import Shape, ShapeError
 
-__all__ = ["check_cache", "check_gradient", "check_input", "check_parameter"]
+__all__ = ["check_cache", "check_float", "check_gradient", "check_input", "check_parameter"]
 
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-def _check_float(owner: str, name: str, value: object) -> None:
+def check_float(owner: str, name: str, value: object) -> None:
+    """Require a tensor of one of the four floating-point dtypes that layers compute in.
+
+    Raises:
+        TypeError: if it is anything else.
+    """
     if not isinstance(value, Tensor):
         raise TypeError(f"{owner}: {name} is a {type(value).__name__}, expected a tensor")
     if value.dtype not in _FLOATS:
@@ -26,7 +31,7 @@ def check_input(owner: str, x: object) -> None:
     Raises:
         TypeError: if x is anything else.
     """
-    _check_float(owner, "x", x)
+    check_float(owner, "x", x)
 
 
 def check_parameter(owner: str, name: str, value: object, shape: Shape, what: str, like: Tensor) -> None:
@@ -36,7 +41,7 @@ def check_parameter(owner: str, name: str, value: object, shape: Shape, what: st
         TypeError: if it is not a tensor, or of another dtype or device.
         ShapeError: if it has another shape.
     """
-    _check_float(owner, f"params.{name}", value)
+    check_float(owner, f"params.{name}", value)
     assert isinstance(value, Tensor)
     if value.shape != shape:
         raise ShapeError(f"{owner}: params.{name} has shape {tuple(value.shape)}, expected {shape}")
@@ -73,16 +78,18 @@ def check_cache(owner: str, cache: object, kind: type) -> None:
         )
 
 
-def check_gradient(owner: str, grad: object, shape: Shape) -> None:
-    """Require a gradient of the output's shape.
+def check_gradient(owner: str, grad: object, shape: Shape, dtype: torch.dtype | None = None) -> None:
+    """Require a gradient of the output's shape, and of its dtype where the cache knows it.
 
     Raises:
-        TypeError: if it is not a tensor of floats.
+        TypeError: if it is not a tensor of floats, or of another dtype.
         ShapeError: if it has another shape.
     """
-    _check_float(owner, "grad", grad)
+    check_float(owner, "grad", grad)
     assert isinstance(grad, Tensor)
     if grad.shape != shape:
         raise ShapeError(
             f"{owner}: grad has shape {tuple(grad.shape)}, expected that of forward's output, {tuple(shape)}"
         )
+    if dtype is not None and grad.dtype != dtype:
+        raise TypeError(f"{owner}: grad is {grad.dtype}, expected that of forward's output, {dtype}")

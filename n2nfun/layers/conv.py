@@ -169,10 +169,14 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
     ) -> ConvParams:
         """``dw = patches^T g``, ``dbias = sum of g`` over batch and space."""
         check_cache("Conv2d.backward()", cache, ConvCache)
-        self._check_params("Conv2d.backward()", params, "grad", grad)
         check_gradient("Conv2d.backward()", grad, cache.output_shape)
+        self._check_params("Conv2d.backward()", params, "grad", grad)
+        batch, height, width, channels = cache.padded.shape
+        inside = (batch, channels, height - 2 * self.padding[0], width - 2 * self.padding[1])
+        self._check_cached("Conv2d.backward()", cache.padded, grad, inside, cache.output_shape)
         g = working(grad).permute(0, 2, 3, 1).contiguous()
-        return self._gradients(correlate_kernel_gradient(cache.padded, g, self.kernel_size, self.stride), grad)
+        dkernel = correlate_kernel_gradient(cache.padded, g, self.kernel_size, self.stride)
+        return self._gradients(dkernel, g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each window."""

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.arguments import check_flag
 from n2nfun.init import Initializer, xavier_uniform
-from n2nfun.layer import C, In, Layer, Out
+from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
 from n2nfun.layers.checks import check_parameter, check_params
 from n2nfun.layers.geometry import Pair, Size, as_pair, check_count
 from n2nfun.layers.precision import working
@@ -46,14 +47,14 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         bias: bool = True,
         initializer: Initializer = xavier_uniform,
     ) -> None:
-        if not isinstance(bias, bool):
-            raise TypeError(f"bias is {bias!r}, expected True or False")
+        if not callable(initializer):
+            raise TypeError(f"initializer is {initializer!r}, expected a function, such as xavier_uniform")
         put = object.__setattr__  # the dataclass is frozen for everyone else
         put(self, "in_channels", check_count("in_channels", in_channels))
         put(self, "out_channels", check_count("out_channels", out_channels))
         put(self, "kernel_size", as_pair("kernel_size", kernel_size))
         put(self, "padding", as_pair("padding", padding, least=0))
-        put(self, "bias", bias)
+        put(self, "bias", check_flag("bias", bias))
         put(self, "initializer", initializer)
 
     def init(self, generator: torch.Generator) -> ConvParams:
@@ -70,10 +71,26 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         """Return the weights as (kernel_height, kernel_width, in_channels, out_channels)."""
         return working(params.weight).permute(2, 3, 1, 0).contiguous()
 
-    def _gradients(self, dkernel: Tensor, grad: Tensor) -> ConvParams:
-        """Return the gradients of the parameters, from that of the kernel and from grad (batch, channels, ...)."""
-        dweight = dkernel.permute(3, 2, 0, 1).contiguous().to(grad.dtype)
-        return ConvParams(dweight, working(grad).sum((0, 2, 3)).to(grad.dtype) if self.bias else None)
+    def _gradients(self, dkernel: Tensor, g: Tensor, dtype: torch.dtype) -> ConvParams:
+        """Return the gradients of the parameters, from that of the kernel and from grad, channels last."""
+        dweight = dkernel.permute(3, 2, 0, 1).contiguous().to(dtype)
+        return ConvParams(dweight, g.sum((0, 1, 2)).to(dtype) if self.bias else None)
+
+    def _check_cached(self, owner: str, cached: Tensor, grad: Tensor, shape: Shape, output_shape: Shape) -> None:
+        """Require that this layer made the cache, of params of grad's dtype.
+
+        Raises:
+            ShapeError: if an input of this shape would not have given this output.
+            TypeError: if it was computed in another dtype.
+        """
+        try:
+            fits = self.output_shape(shape) == output_shape
+        except ShapeError:
+            fits = False
+        if not fits:
+            raise ShapeError(f"{owner}: cache is that of another layer: it has input {shape} and output {output_shape}")
+        if cached.dtype != working(grad).dtype:
+            raise TypeError(f"{owner}: grad is {grad.dtype}, cache was computed in {cached.dtype}")
 
     def _check_params(self, owner: str, params: ConvParams, what: str, like: Tensor) -> None:
         check_params(owner, params, ConvParams)

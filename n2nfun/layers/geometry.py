@@ -2,9 +2,19 @@
 
 from typing import TypeAlias, cast
 
+from n2nfun.arguments import check_int
 from n2nfun.layer import Shape, ShapeError
 
-__all__ = ["Pair", "Size", "as_pair", "check_count", "check_image_shape", "windowed_shape"]
+__all__ = [
+    "Pair",
+    "Size",
+    "as_pair",
+    "check_count",
+    "check_image_shape",
+    "enlarged",
+    "show_shape",
+    "windowed_shape",
+]
 
 Pair: TypeAlias = tuple[int, int]
 """(height, width)"""
@@ -14,22 +24,18 @@ Size: TypeAlias = int | tuple[int, int]
 _MOST = 65_535
 """The largest size an argument may ask for: far above any use, far below where a product of sizes overflows."""
 
-_ROOMY = 1 << 20
-"""Stands for a height or width that is not known behind a mismatch, so that it causes no mismatch of its own."""
+_UNKNOWN = 1 << 40
+"""Stands for a height or width that is not known behind a mismatch: it stays so, and causes no mismatch of its own."""
 
 
 def check_count(name: str, value: object, *, least: int = 1) -> int:
-    """Return the value if it is an int of at least ``least``.
+    """Return the value if it is an int from ``least`` to 65,535.
 
     Raises:
         TypeError: if it is not an int.
         ValueError: if it is out of range.
     """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}, expected an int")
-    if not least <= value <= _MOST:
-        raise ValueError(f"{name} is {value}, expected an int from {least} to {_MOST}")
-    return value
+    return check_int(name, value, least=least, most=_MOST)
 
 
 def as_pair(name: str, value: object, *, least: int = 1) -> Pair:
@@ -63,9 +69,14 @@ def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
     return batch, channels, height, width
 
 
-def _show(shape: Shape) -> str:
+def show_shape(shape: Shape) -> str:
     """Write a shape, with a question mark for what is not known."""
-    return "(" + ", ".join("?" if size == _ROOMY else str(size) for size in shape) + ")"
+    return "(" + ", ".join("?" if size >= _UNKNOWN else str(size) for size in shape) + ")"
+
+
+def enlarged(size: int, scale: int) -> int:
+    """Multiply a height or width; what is not known stays so."""
+    return size if size >= _UNKNOWN else size * scale
 
 
 def windowed_shape(
@@ -89,18 +100,21 @@ def windowed_shape(
     batch, channels, height, width = check_image_shape(shape)
     problems: list[str] = []
     if channels != in_channels:
-        problems.append(f"x has {channels} channels (shape {_show(shape)}), expected in_channels={in_channels}")
+        problems.append(f"x has {channels} channels (shape {show_shape(shape)}), expected in_channels={in_channels}")
     sizes: list[int] = []
     for axis, (name, size) in enumerate((("height", height), ("width", width))):
+        if size >= _UNKNOWN:
+            sizes.append(size)
+            continue
         padded = scale[axis] * size + 2 * padding[axis]
         windows = (padded - kernel_size[axis]) // stride[axis] + 1
-        enlarged = f"{scale[axis]} * {size}" if scale[axis] > 1 else f"{size}"
-        inside = f"x's padded {name} {enlarged} + 2 * {padding[axis]} = {padded} (shape {_show(shape)})"
+        factors = f"{scale[axis]} * {size}" if scale[axis] > 1 else f"{size}"
+        inside = f"x's padded {name} {factors} + 2 * {padding[axis]} = {padded} (shape {show_shape(shape)})"
         if windows < 1:
             problems.append(f"kernel {name} {kernel_size[axis]} does not fit {inside}")
         elif windows <= trim[axis]:
             problems.append(f"trim {trim[axis]} leaves nothing of {windows} windows in {inside}")
-        sizes.append(windows - trim[axis] if windows > trim[axis] else _ROOMY)
+        sizes.append(windows - trim[axis] if windows > trim[axis] else _UNKNOWN)
     out = (batch, out_channels, sizes[0], sizes[1])
     if problems:
         raise ShapeError(*problems, resume=out)

@@ -15,7 +15,7 @@ from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
 from n2nfun.layers.correlation import correlate, correlate_input_gradient, correlate_kernel_gradient, pad
-from n2nfun.layers.geometry import Pair, Size, as_pair, check_image_shape, windowed_shape
+from n2nfun.layers.geometry import Pair, Size, as_pair, check_image_shape, enlarged, windowed_shape
 from n2nfun.layers.phases import Phases, collapse_map, phase_groups
 from n2nfun.layers.precision import working
 
@@ -24,9 +24,10 @@ __all__ = ["NearestCache", "NearestUpsampling", "Upsampling", "UpsamplingCache"]
 
 @dataclass(frozen=True, slots=True)
 class NearestCache:
-    """What the backward of nearest upsampling needs of its forward: shapes alone."""
+    """What the backward of nearest upsampling needs of its forward: no numbers."""
 
     output_shape: Shape
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True, init=False)
@@ -59,7 +60,7 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (batch, channels, scale * height, scale * width)."""
         batch, channels, height, width = check_image_shape(shape)
-        return batch, channels, self.scale_factor[0] * height, self.scale_factor[1] * width
+        return batch, channels, enlarged(height, self.scale_factor[0]), enlarged(width, self.scale_factor[1])
 
     def forward(
         self, params: NoParams, x: Float[Tensor, "batch channels height width"]
@@ -71,7 +72,7 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
         vertical, horizontal = self.scale_factor
         batch, channels, height, width = x.shape
         repeated = x.detach()[:, :, :, None, :, None].expand(batch, channels, height, vertical, width, horizontal)
-        return repeated.clone(memory_format=torch.contiguous_format).view(shape), NearestCache(shape)
+        return repeated.clone(memory_format=torch.contiguous_format).view(shape), NearestCache(shape, x.dtype)
 
     def backward(
         self, params: NoParams, cache: NearestCache, grad: Float[Tensor, "batch channels out_height out_width"]
@@ -79,10 +80,14 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
         """``dx`` sums the gradients of each pixel's copies."""
         check_params("NearestUpsampling.backward()", params, NoParams)
         check_cache("NearestUpsampling.backward()", cache, NearestCache)
-        check_gradient("NearestUpsampling.backward()", grad, cache.output_shape)
+        check_gradient("NearestUpsampling.backward()", grad, cache.output_shape, cache.dtype)
         vertical, horizontal = self.scale_factor
         batch, channels, height, width = cache.output_shape
-        blocks = working(grad).reshape(batch, channels, height // vertical, vertical, width // horizontal, horizontal)
+        blocks = (
+            working(grad)
+            .contiguous()
+            .view(batch, channels, height // vertical, vertical, width // horizontal, horizontal)
+        )
         return blocks.sum((3, 5)).to(grad.dtype), NoParams()
 
 
@@ -246,13 +251,14 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
     ) -> tuple[Float[Tensor, "batch in_channels height width"], ConvParams]:
         """The adjoint of each group: its phases of grad give its part of dx, and the gradient of its folded kernel."""
         check_cache("Upsampling.backward()", cache, UpsamplingCache)
-        self._check_params("Upsampling.backward()", params, "grad", grad)
         check_gradient("Upsampling.backward()", grad, cache.output_shape)
+        self._check_params("Upsampling.backward()", params, "grad", grad)
+        batch, height, width, channels = cache.x.shape
+        self._check_cached("Upsampling.backward()", cache.x, grad, (batch, channels, height, width), cache.output_shape)
         low, kernel, steps = cache.x, self._kernel(params), self._steps(cache.output_shape)
-        batch = low.shape[0]
         vertical, horizontal = self.scale_factor
-        g = working(grad).permute(0, 2, 3, 1)
-        g = pad(g, 0, steps[0] * vertical - g.shape[1], 0, steps[1] * horizontal - g.shape[2])
+        whole = working(grad).permute(0, 2, 3, 1).contiguous()
+        g = pad(whole, 0, steps[0] * vertical - whole.shape[1], 0, steps[1] * horizontal - whole.shape[2])
         g = g.view(batch, steps[0], vertical, steps[1], horizontal, self.out_channels)
         dx = torch.zeros_like(low)
         dkernel = torch.zeros_like(kernel)
@@ -265,7 +271,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
             top, bottom, left, right = (-margin for margin in margins)
             dx += pad(dpadded, top, bottom, left, right)
             dkernel += self._unfold(correlate_kernel_gradient(padded, part, (rows.taps, columns.taps)), rows, columns)
-        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._gradients(dkernel, grad)
+        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._gradients(dkernel, whole, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each folded kernel at each low-resolution pixel: what ``forward`` computes."""

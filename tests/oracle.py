@@ -1,0 +1,63 @@
+"""What the layers should compute: written with torch.nn.functional, and differentiated by autograd."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from n2nfun.compose import Residual, Sequential
+from n2nfun.layer import Layer
+from n2nfun.layers import Conv2d, Identity, NearestUpsampling, ReLU, Sigmoid, Upsampling
+from n2nfun.tree import leaves, rebuild, tree_map
+
+
+class Pass(NamedTuple):
+    """A forward and its backward."""
+
+    y: Tensor
+    dx: Tensor
+    dparams: object
+
+
+def reference(layer: Layer[Any, Any], params: Any, x: Tensor) -> Tensor:
+    """Compute a layer's forward as PyTorch would."""
+    match layer:
+        case Conv2d():
+            y = functional.conv2d(x, params.weight, params.bias, layer.stride, layer.padding)
+        case NearestUpsampling():
+            y = x.repeat_interleave(layer.scale_factor[0], 2).repeat_interleave(layer.scale_factor[1], 3)
+        case Upsampling():
+            enlarged = reference(NearestUpsampling(layer.scale_factor), None, x)
+            y = functional.conv2d(enlarged, params.weight, params.bias, 1, layer.padding)
+            y = y[:, :, : y.shape[2] - layer.trim[0], : y.shape[3] - layer.trim[1]]
+        case ReLU():
+            y = functional.relu(x)
+        case Sigmoid():
+            y = functional.sigmoid(x)
+        case Identity():
+            y = x.clone()
+        case Sequential():
+            y = x
+            for part, own in zip(layer.layers, params, strict=True):
+                y = reference(part, own, y)
+        case Residual():
+            y = x + reference(layer.layer, params, x)
+        case _:
+            raise NotImplementedError(layer)
+    return y
+
+
+def differentiate(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) -> Pass:
+    """Compute a layer's forward and backward with autograd."""
+    variable = x.detach().clone().requires_grad_()
+    own: Any = tree_map(lambda leaf: leaf.detach().clone().requires_grad_(), params)
+    y = reference(layer, own, variable)
+    dx, *dparams = torch.autograd.grad(y, [variable, *leaves(own)], grad)
+    return Pass(y.detach(), dx, rebuild(params, list(dparams)))
+
+
+def compute(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) -> Pass:
+    """Compute a layer's forward and backward with the layer itself."""
+    y, cache = layer.forward(params, x)
+    return Pass(y, *layer.backward(params, cache, grad))
