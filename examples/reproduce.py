@@ -122,7 +122,8 @@ def _run(
         if not math.isfinite(float(metrics.loss)):
             break
     seconds = time.perf_counter() - start
-    return judge(name, seed, model.layer.apply(state.params, judging[:].first), judging, state.step, seconds)
+    judged = judging[:]
+    return judge(name, seed, model.layer.apply(state.params, judged.first), judged, state.step, seconds)
 
 
 def _load(path: Path) -> Pairs:

@@ -118,6 +118,8 @@ class SGD:
             TypeError: if a gradient is not of its parameter's dtype.
             TreeError: if grads or the state's velocity do not have the structure and shapes of params.
         """
+        if not isinstance(state, SGDState):
+            raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
         rate = self.lr if lr is None else lr
         _same_dtypes(params, grads)
         params, grads = _detached(params), _detached(grads)
@@ -205,6 +207,8 @@ class Adam:
             TypeError: if a gradient is not of its parameter's dtype.
             TreeError: if grads or the state's means do not have the structure and shapes of params.
         """
+        if not isinstance(state, AdamState):
+            raise TypeError(f"state is a {type(state).__name__}, expected the AdamState that Adam.init() makes")
         rate = self.lr if lr is None else lr
         _same_dtypes(params, grads)
         params, grads = _detached(params), _detached(grads)

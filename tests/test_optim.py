@@ -337,3 +337,11 @@ def test_sgd_refuses_a_nesterov_that_is_no_bool() -> None:
 def test_refuses_gradients_of_another_dtype(optimizer: Any) -> None:
     with pytest.raises(TypeError, match=r"float64.*float32|float32.*float64"):
         optimizer.step(tree, (torch.ones(2, dtype=torch.float64),), optimizer.init(tree))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "other"), [(sgd(0.1, momentum=0.9), adam()), (adam(), sgd(0.1))], ids=["SGD", "Adam"]
+)
+def test_refuses_the_state_of_another_optimizer(optimizer: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match=rf"state is a \w+, expected .*{type(optimizer).__name__}State"):
+        optimizer.step(tree, tree, other.init(tree))

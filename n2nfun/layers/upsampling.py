@@ -26,7 +26,8 @@ __all__ = ["NearestCache", "NearestUpsampling", "Upsampling", "UpsamplingCache"]
 class NearestCache:
     """What the backward of nearest upsampling needs of its forward: no numbers."""
 
-    output_shape: Shape
+    shape: Shape
+    """Of the input."""
     dtype: torch.dtype
 
 
@@ -72,7 +73,7 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
         vertical, horizontal = self.scale_factor
         batch, channels, height, width = x.shape
         repeated = x.detach()[:, :, :, None, :, None].expand(batch, channels, height, vertical, width, horizontal)
-        return repeated.clone(memory_format=torch.contiguous_format).view(shape), NearestCache(shape, x.dtype)
+        return repeated.clone(memory_format=torch.contiguous_format).view(shape), NearestCache(tuple(x.shape), x.dtype)
 
     def backward(
         self, params: NoParams, cache: NearestCache, grad: Float[Tensor, "batch channels out_height out_width"]
@@ -80,14 +81,10 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
         """``dx`` sums the gradients of each pixel's copies."""
         check_params("NearestUpsampling.backward()", params, NoParams)
         check_cache("NearestUpsampling.backward()", cache, NearestCache)
-        check_gradient("NearestUpsampling.backward()", grad, cache.output_shape, cache.dtype)
+        check_gradient("NearestUpsampling.backward()", grad, self.output_shape(cache.shape), cache.dtype)
         vertical, horizontal = self.scale_factor
-        batch, channels, height, width = cache.output_shape
-        blocks = (
-            working(grad)
-            .contiguous()
-            .view(batch, channels, height // vertical, vertical, width // horizontal, horizontal)
-        )
+        batch, channels, height, width = cache.shape
+        blocks = working(grad).contiguous().view(batch, channels, height, vertical, width, horizontal)
         return blocks.sum((3, 5)).to(grad.dtype), NoParams()
 
 

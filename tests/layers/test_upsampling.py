@@ -336,3 +336,8 @@ def test_refuses_the_cache_of_another_layer(other: Upsampling) -> None:
     made, foreign = other.forward(other.init(seeded(0)), torch.ones(shape))
     with pytest.raises((TypeError, ValueError), match=r"^Upsampling\.backward\(\): cache"):
         layer.backward(params, foreign, torch.ones_like(made))
+
+
+def test_nearest_refuses_the_cache_of_another_scale() -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^NearestUpsampling\.backward\(\): grad has shape"):
+        nearest(3).backward(NoParams(), repeat_cache, repeated)
