@@ -157,24 +157,29 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
     ) -> tuple[Float[Tensor, "batch in_channels height width"], ConvParams]:
         """``dx = g`` correlated with the kernel turned by 180°, and the :meth:`gradients`."""
-        dparams = self.gradients(params, cache, grad)
+        g = self._output_gradient(params, cache, grad)
         (vertical, horizontal), (_, height, width, _) = self.padding, cache.padded.shape
-        g = working(grad).permute(0, 2, 3, 1).contiguous()
         dpadded = correlate_input_gradient(g, self._kernel(params), (height, width), self.stride)
         dx = dpadded[:, vertical : height - vertical, horizontal : width - horizontal]
-        return dx.permute(0, 3, 1, 2).to(grad.dtype), dparams
+        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._parameter_gradients(cache, g, grad)
 
     def gradients(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
     ) -> ConvParams:
         """``dw = patches^T g``, ``dbias = sum of g`` over batch and space."""
+        return self._parameter_gradients(cache, self._output_gradient(params, cache, grad), grad)
+
+    def _output_gradient(self, params: ConvParams, cache: ConvCache, grad: Tensor) -> Tensor:
+        """Check the arguments of a backward, and return grad channels last, in the working precision."""
         check_cache("Conv2d.backward()", cache, ConvCache)
         check_gradient("Conv2d.backward()", grad, cache.output_shape)
         self._check_params("Conv2d.backward()", params, "grad", grad)
         batch, height, width, channels = cache.padded.shape
         inside = (batch, channels, height - 2 * self.padding[0], width - 2 * self.padding[1])
         self._check_cached("Conv2d.backward()", cache.padded, grad, inside, cache.output_shape)
-        g = working(grad).permute(0, 2, 3, 1).contiguous()
+        return working(grad).permute(0, 2, 3, 1).contiguous()
+
+    def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
         dkernel = correlate_kernel_gradient(cache.padded, g, self.kernel_size, self.stride)
         return self._gradients(dkernel, g, grad.dtype)
 

@@ -1,6 +1,5 @@
 """Pictures to image files: the format from the suffix, everything else from the picture, and never half a file."""
 
-import secrets
 import struct
 import zlib
 from io import BytesIO
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from n2nfun.data.images.opencv import encode_sixteen_bits
 from n2nfun.data.images.picture import FileFormat, ImageError, Picture, format_of
+from n2nfun.files import write_atomically
 
 _OPTIONS: dict[str, dict[str, int | bool | str]] = {
     "PNG": {},
@@ -108,12 +108,7 @@ def _with_profile(png: bytes, profile: bytes) -> bytes:
 
 def _replace(path: Path, data: bytes) -> None:
     """Put the bytes at the path in one step."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, data)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror}") from error
