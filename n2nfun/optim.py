@@ -115,12 +115,13 @@ class SGD:
         """Return parameters and state after one step.
 
         Raises:
-            TypeError: if a gradient is not of its parameter's dtype.
+            TypeError: if a gradient is not of its parameter's dtype, or lr is not a number.
+            ValueError: if lr is negative or not finite.
             TreeError: if grads or the state's velocity do not have the structure and shapes of params.
         """
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
-        rate = self.lr if lr is None else lr
+        rate = self.lr if lr is None else check_number("lr", lr)
         _same_dtypes(params, grads)
         params, grads = _detached(params), _detached(grads)
         if self.weight_decay != 0:
@@ -204,12 +205,13 @@ class Adam:
         """Return parameters and state after one step.
 
         Raises:
-            TypeError: if a gradient is not of its parameter's dtype.
+            TypeError: if a gradient is not of its parameter's dtype, or lr is not a number.
+            ValueError: if lr is negative or not finite.
             TreeError: if grads or the state's means do not have the structure and shapes of params.
         """
         if not isinstance(state, AdamState):
             raise TypeError(f"state is a {type(state).__name__}, expected the AdamState that Adam.init() makes")
-        rate = self.lr if lr is None else lr
+        rate = self.lr if lr is None else check_number("lr", lr)
         _same_dtypes(params, grads)
         params, grads = _detached(params), _detached(grads)
         first, second = self.betas

@@ -298,6 +298,16 @@ REFUSALS = [
     Refusal(lambda: clip(tree, math.inf), ValueError, "most is inf, expected a positive finite number"),
     Refusal(lambda: clip(tree, math.nan), ValueError, "most is nan, expected a positive finite number"),
     Refusal(
+        lambda: sgd(0.1).step(tree, tree, SGDState(None), lr=math.nan),
+        ValueError,
+        f"lr is nan, {NUMBER}",
+    ),
+    Refusal(
+        lambda: adam(0.1).step(tree, tree, adam().init(tree), lr=-1.0),
+        ValueError,
+        f"lr is -1.0, {NUMBER}",
+    ),
+    Refusal(
         lambda: sgd(0.1).step(tree, (torch.ones(3),), SGDState(None)),
         TreeError,
         "tree 2 differs from tree 1 at [0]: expected a tensor of shape (2,), got a tensor of shape (3,)",

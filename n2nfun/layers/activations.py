@@ -69,7 +69,7 @@ class ReLU(Elementwise[ReLUCache]):
 
 
 def _where_positive(grad: Tensor, y: Tensor) -> Tensor:
-    """Return grad where ``y > 0`` (or NaN), else 0: one pass, 20 times as fast as a comparison and a masked fill."""
+    """Return grad where ``y > 0`` (or NaN), else 0, in one pass and without a mask in memory."""
     chosen: Tensor = torch.ops.aten.threshold_backward(grad, y, 0)
     return chosen
 

@@ -18,6 +18,8 @@ def check_float(owner: str, name: str, value: object) -> None:
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{owner}: {name} is a {type(value).__name__}, expected a tensor")
+    if value.layout != torch.strided:
+        raise TypeError(f"{owner}: {name} has layout {value.layout}, expected a dense tensor: {name}.to_dense()")
     if value.dtype not in _FLOATS:
         raise TypeError(
             f"{owner}: {name} is {value.dtype}, expected a floating-point tensor: convert it first, "

@@ -10,7 +10,7 @@ from torch import Tensor
 from n2nfun.arguments import check_flag
 from n2nfun.init import Initializer, xavier_uniform
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
-from n2nfun.layers.checks import check_parameter, check_params
+from n2nfun.layers.checks import check_float, check_parameter, check_params
 from n2nfun.layers.geometry import Pair, Size, as_pair, check_count
 from n2nfun.layers.precision import working
 
@@ -58,8 +58,18 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         put(self, "initializer", initializer)
 
     def init(self, generator: torch.Generator) -> ConvParams:
-        """Draw the weights from the initializer; the bias is 0."""
-        weight = self.initializer((self.out_channels, self.in_channels, *self.kernel_size), generator)
+        """Draw the weights from the initializer; the bias is 0.
+
+        Raises:
+            TypeError: if the initializer returns no floating-point tensor.
+            ShapeError: if it returns another shape than it is asked for.
+        """
+        shape = (self.out_channels, self.in_channels, *self.kernel_size)
+        weight = self.initializer(shape, generator)
+        owner = f"{type(self).__name__}.init()"
+        check_float(owner, "what initializer returned", weight)
+        if weight.shape != shape:
+            raise ShapeError(f"{owner}: initializer returned shape {tuple(weight.shape)}, expected {shape}")
         return ConvParams(weight, weight.new_zeros(self.out_channels) if self.bias else None)
 
     def count_parameters(self) -> int:

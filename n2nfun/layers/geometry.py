@@ -59,8 +59,12 @@ def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
     """Return the four numbers of an image shape.
 
     Raises:
+        TypeError: if it is not a tuple of ints.
         ShapeError: unless there are four, (batch, channels, height, width), of which only batch may be 0.
     """
+    given: object = shape
+    if not isinstance(given, tuple) or not all(isinstance(size, int) for size in cast("tuple[object, ...]", given)):
+        raise TypeError(f"shape is {given!r}, expected a tuple of ints (batch, channels, height, width)")
     if len(shape) != 4:
         raise ShapeError(f"x has shape {tuple(shape)}, expected (batch, channels, height, width)")
     batch, channels, height, width = shape

@@ -179,6 +179,16 @@ with unchecked():  # elsewhere in the tests such params cannot be made
 x = torch.ones(2, 3, 6, 6)
 y, cache = layer.forward(params, x)
 
+
+def flat(_shape: object, _generator: object) -> torch.Tensor:
+    """Initialize with the wrong shape."""
+    return torch.zeros(2, 1)
+
+
+def nothing(_shape: object, _generator: object) -> None:
+    """Initialize with no tensor."""
+
+
 ARGUMENTS = [
     Refusal(lambda: conv(0, 1, 1), ValueError, "in_channels is 0, expected an int from 1 to 65535"),
     Refusal(lambda: conv(-1, 1, 1), ValueError, "in_channels is -1, expected an int from 1 to 65535"),
@@ -228,6 +238,16 @@ ARGUMENTS = [
     ),
     Refusal(lambda: conv(1, 1, 1, bias=1), TypeError, "bias is 1, expected True or False"),
     Refusal(lambda: conv(1, 1, 1, bias=None), TypeError, "bias is None, expected True or False"),
+    Refusal(
+        lambda: conv(1, 2, 3, initializer=flat).init(seeded(0)),
+        ShapeError,
+        "Conv2d.init(): initializer returned shape (2, 1), expected (2, 1, 3, 3)",
+    ),
+    Refusal(
+        lambda: conv(1, 1, 1, initializer=nothing).init(seeded(0)),
+        TypeError,
+        "Conv2d.init(): what initializer returned is a NoneType, expected a tensor",
+    ),
 ]
 
 INPUTS = [
@@ -238,6 +258,11 @@ INPUTS = [
         TypeError,
         "Conv2d.forward(): x is torch.uint8, expected a floating-point tensor: convert it first, "
         "images of 8 bits with x.float() / 255",
+    ),
+    Refusal(
+        lambda: layer.forward(params, x.to_sparse()),
+        TypeError,
+        "Conv2d.forward(): x has layout torch.sparse_coo, expected a dense tensor: x.to_dense()",
     ),
     Refusal(
         lambda: layer.forward(params, x[0]),

@@ -88,6 +88,12 @@ REFUSALS = [
         ShapeError,
         "x has shape (1, 2, 3, 4, 5), expected (batch, channels, height, width)",
     ),
+    Refusal(lambda: image(5), TypeError, "shape is 5, expected a tuple of ints (batch, channels, height, width)"),
+    Refusal(
+        lambda: image((1, 2, 3.0, 4)),
+        TypeError,
+        "shape is (1, 2, 3.0, 4), expected a tuple of ints (batch, channels, height, width)",
+    ),
     Refusal(
         lambda: image((1, 2, 3, 0)),
         ShapeError,
