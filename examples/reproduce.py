@@ -58,7 +58,7 @@ class Config:
     """pairs to learn from"""
     paper_steps: int = 125_000
     """batches of 4: 10 epochs of 50,000 pairs"""
-    denoiser_steps: int = 12_000
+    denoiser_steps: int = 7_500
     """batches of 16"""
     seeds: int = 3
     """of weights and order"""

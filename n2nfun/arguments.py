@@ -22,8 +22,10 @@ def check_int(name: str, value: object, *, least: int = 1, most: int | None = No
     return value
 
 
-def check_number(name: str, value: object, *, below: float = math.inf, positive: bool = False) -> float:
-    """Return the value if it is a finite number of at least 0, or more where it must be positive.
+def check_number(
+    name: str, value: object, *, below: float = math.inf, positive: bool = False, signed: bool = False
+) -> float:
+    """Return the value if it is a finite number of at least 0, or more where it must be positive, or any where signed.
 
     Raises:
         TypeError: if it is not a number.
@@ -31,14 +33,12 @@ def check_number(name: str, value: object, *, below: float = math.inf, positive:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is {value!r}, expected a number")
-    if math.isfinite(value) and 0 <= value < below and not (positive and value == 0):
+    if math.isfinite(value) and (signed or value >= 0) and value < below and not (positive and value == 0):
         return value
     if below != math.inf:
         raise ValueError(f"{name} is {value!r}, expected a number from 0 to below {below}")
-    raise ValueError(
-        f"{name} is {value!r}, expected "
-        + ("a positive finite number" if positive else "a finite number of at least 0")
-    )
+    kind = "a positive finite number" if positive else "a finite number" + ("" if signed else " of at least 0")
+    raise ValueError(f"{name} is {value!r}, expected {kind}")
 
 
 def check_flag(name: str, value: object) -> bool:

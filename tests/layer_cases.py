@@ -6,7 +6,7 @@ import pytest
 
 from n2nfun.compose import Sequential, residual, sequential
 from n2nfun.layer import Layer, Shape
-from n2nfun.layers import Conv2d, Identity, NearestUpsampling, ReLU, Sigmoid, Upsampling
+from n2nfun.layers import Conv2d, Identity, NearestUpsampling, Normalize, ReLU, Sigmoid, Upsampling
 
 
 class Case(NamedTuple):
@@ -47,6 +47,7 @@ CASES = [
     Case("ReLU", ReLU(), (3, 3, 4, 5)),
     Case("Sigmoid", Sigmoid(), (3, 3, 4, 5)),
     Case("Identity", Identity(), (3, 3, 4, 5)),
+    Case("Normalize", Normalize(0.5, 0.25), (3, 3, 4, 5)),
     Case("the paper's network", PAPER, (3, 3, 8, 12)),
     Case("the paper's network but for its end", Sequential(PAPER.layers[:-1]), (2, 3, 8, 12)),
     Case("a residual network", BETTER, (3, 3, 6, 7)),

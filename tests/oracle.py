@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from n2nfun.compose import Residual, Sequential
 from n2nfun.layer import Layer
-from n2nfun.layers import Conv2d, Identity, NearestUpsampling, ReLU, Sigmoid, Upsampling
+from n2nfun.layers import Conv2d, Identity, NearestUpsampling, Normalize, ReLU, Sigmoid, Upsampling
 from n2nfun.tree import leaves, rebuild, tree_map
 
 
@@ -31,12 +31,6 @@ def reference(layer: Layer[Any, Any], params: Any, x: Tensor) -> Tensor:
             enlarged = reference(NearestUpsampling(layer.scale_factor), None, x)
             y = functional.conv2d(enlarged, params.weight, params.bias, 1, layer.padding)
             y = y[:, :, : y.shape[2] - layer.trim[0], : y.shape[3] - layer.trim[1]]
-        case ReLU():
-            y = functional.relu(x)
-        case Sigmoid():
-            y = functional.sigmoid(x)
-        case Identity():
-            y = x.clone()
         case Sequential():
             y = x
             for part, own in zip(layer.layers, params, strict=True):
@@ -44,8 +38,23 @@ def reference(layer: Layer[Any, Any], params: Any, x: Tensor) -> Tensor:
         case Residual():
             y = x + reference(layer.layer, params, x)
         case _:
-            raise NotImplementedError(layer)
+            y = elementwise(layer, x)
     return y
+
+
+def elementwise(layer: Layer[Any, Any], x: Tensor) -> Tensor:
+    """Compute the forward of a layer without parameters as PyTorch would."""
+    match layer:
+        case ReLU():
+            return functional.relu(x)
+        case Sigmoid():
+            return functional.sigmoid(x)
+        case Normalize():
+            return (x - layer.mean) / layer.std
+        case Identity():
+            return x.clone()
+        case _:
+            raise NotImplementedError(layer)
 
 
 def differentiate(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) -> Pass:
