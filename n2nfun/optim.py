@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from n2nfun.arguments import check_flag, check_number
-from n2nfun.tree import global_norm, leaves, paths, tree_map, zeros_like
+from n2nfun.tree import global_norm, leaves, paths, require_alike, tree_map, zeros_like
 
 __all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
 
@@ -41,13 +41,15 @@ def _detached(tree: P) -> P:
     return tree_map(Tensor.detach, tree)
 
 
-def _same_dtypes(params: object, grads: object) -> None:
-    """Require gradients of their parameters' dtypes.
+def _check_grads(params: object, grads: object) -> None:
+    """Require gradients of their parameters' structure, shapes and dtypes.
 
     Raises:
-        TypeError: if one is of another; the message names the path.
+        TreeError: if they differ in structure or shape; the message names the path.
+        TypeError: if one is of another dtype; likewise.
     """
-    for (path, param), grad in zip(paths(params), leaves(grads), strict=False):
+    require_alike("grads", grads, "params", params)
+    for (path, param), grad in zip(paths(params), leaves(grads), strict=True):
         if param.dtype != grad.dtype:
             raise TypeError(f"grads{path} is {grad.dtype}, expected the dtype of the parameter, {param.dtype}")
 
@@ -122,7 +124,9 @@ class SGD:
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
-        _same_dtypes(params, grads)
+        _check_grads(params, grads)
+        if state.velocity is not None:
+            require_alike("state.velocity", state.velocity, "params", params)
         params, grads = _detached(params), _detached(grads)
         if self.weight_decay != 0:
             grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
@@ -212,7 +216,9 @@ class Adam:
         if not isinstance(state, AdamState):
             raise TypeError(f"state is a {type(state).__name__}, expected the AdamState that Adam.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
-        _same_dtypes(params, grads)
+        _check_grads(params, grads)
+        require_alike("state.mean", state.mean, "params", params)
+        require_alike("state.square", state.square, "params", params)
         params, grads = _detached(params), _detached(grads)
         first, second = self.betas
         steps = state.steps + 1

@@ -23,6 +23,7 @@ __all__ = [
     "leaves",
     "paths",
     "rebuild",
+    "require_alike",
     "tree_map",
     "walk",
     "zeros_like",
@@ -200,36 +201,49 @@ def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T:
     """
     columns = [leaves(tree)]
     for number, other in enumerate(others, start=2):
-        _check_same(tree, other, "", number)
+        require_alike(f"tree {number}", other, "tree 1", tree)
         columns.append(leaves(other))
     return rebuild(tree, [function(*row) for row in zip(*columns, strict=True)])
 
 
-def _check_same(node: object, other: object, path: str, number: int) -> None:
-    """Require two trees of one structure and of leaves of the same shapes."""
-    children = _children(node)
-    if type(other) is not type(node):
-        raise _mismatch(path, number, node, other)
-    if isinstance(node, Tensor):
-        if isinstance(other, Tensor) and other.shape == node.shape:
-            return
-        raise _mismatch(path, number, node, other)
-    if children is None:
-        if other != node:
-            raise _mismatch(path, number, node, other)
-        return
-    family = _children(other)
-    if family is None or len(family) != len(children):
-        raise _mismatch(path, number, node, other)
-    for label, child, counterpart in zip(_labels(node), children, family, strict=True):
-        _check_same(child, counterpart, path + label, number)
+def require_alike(name: str, tree: object, expected_name: str, expected: object) -> None:
+    """Require two trees of one structure and of leaves of the same shapes.
+
+    Args:
+        name: What the caller calls ``tree``.
+        tree: The tree to check.
+        expected_name: What the caller calls ``expected``.
+        expected: A tree of the structure and shapes that it should have.
+
+    Raises:
+        TreeError: if they differ; the message names the path.
+
+    Example:
+        >>> require_alike("grads", (1, 2), "params", (1, None))
+        Traceback (most recent call last):
+        n2nfun.tree.TreeError: grads differs from params at [1]: expected None, got 2
+    """
+    for path, wanted, found in _differences(expected, tree, ""):
+        raise TreeError(
+            f"{name} differs from {expected_name} at {path or 'the root'}: "
+            f"expected {_describe(wanted)}, got {_describe(found)}"
+        )
 
 
-def _mismatch(path: str, number: int, expected: object, got: object) -> TreeError:
-    place = path or "the root"
-    return TreeError(
-        f"tree {number} differs from tree 1 at {place}: expected {_describe(expected)}, got {_describe(got)}"
-    )
+def _differences(node: object, other: object, path: str) -> Iterator[tuple[str, object, object]]:
+    """Find the places where two trees differ: in type, in the shape of a leaf, or in a part of the structure."""
+    children, family = _children(node), _children(other)
+    if isinstance(node, Tensor) and isinstance(other, Tensor):
+        same = type(other) is type(node) and other.shape == node.shape
+    elif children is None or family is None:
+        same = type(other) is type(node) and other == node
+    else:
+        same = type(other) is type(node) and len(family) == len(children)
+    if not same:
+        yield path, node, other
+    elif children is not None and family is not None:
+        for label, child, counterpart in zip(_labels(node), children, family, strict=True):
+            yield from _differences(child, counterpart, path + label)
 
 
 def zeros_like(tree: T) -> T:

@@ -310,17 +310,17 @@ REFUSALS = [
     Refusal(
         lambda: sgd(0.1).step(tree, (torch.ones(3),), SGDState(None)),
         TreeError,
-        "tree 2 differs from tree 1 at [0]: expected a tensor of shape (2,), got a tensor of shape (3,)",
+        "grads differs from params at [0]: expected a tensor of shape (2,), got a tensor of shape (3,)",
     ),
     Refusal(
         lambda: sgd(0.1, momentum=0.9).step(tree, tree, SGDState((torch.ones(2), torch.ones(2)))),
         TreeError,
-        "tree 2 differs from tree 1 at the root: expected a tuple of 2, got a tuple of 1",
+        "state.velocity differs from params at the root: expected a tuple of 1, got a tuple of 2",
     ),
     Refusal(
         lambda: adam(0.1).step(tree, (None,), adam().init(tree)),
         TreeError,
-        "tree 2 differs from tree 1 at [0]: expected a tensor of shape (2,), got None",
+        "grads differs from params at [0]: expected a tensor of shape (2,), got None",
     ),
 ]
 
