@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from n2nfun.compose.checks import require_layer, require_tensor
+from n2nfun.geometry import show_shape
 from n2nfun.layer import C, In, Layer, Out, P, Shape, ShapeError
-from n2nfun.layers.geometry import show_shape
 
 if TYPE_CHECKING:
     import torch

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from n2nfun.arguments import check_flag
+from n2nfun.geometry import Pair, Size, as_pair, check_count
 from n2nfun.init import Initializer, xavier_uniform
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
 from n2nfun.layers.checks import check_float, check_parameter, check_params
-from n2nfun.layers.geometry import Pair, Size, as_pair, check_count
 from n2nfun.layers.precision import working
 
 __all__ = ["ConvParams", "ConvolvingLayer"]

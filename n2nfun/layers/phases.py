@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from n2nfun.layers.geometry import Pair
+from n2nfun.geometry import Pair
 
 
 class Phases(NamedTuple):

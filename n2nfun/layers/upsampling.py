@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.geometry import Pair, Size, as_pair, check_image_shape, enlarged, windowed_shape
 from n2nfun.init import Initializer, xavier_uniform
 from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
 from n2nfun.layers.correlation import correlate, correlate_input_gradient, correlate_kernel_gradient, pad
-from n2nfun.layers.geometry import Pair, Size, as_pair, check_image_shape, enlarged, windowed_shape
 from n2nfun.layers.phases import Phases, collapse_map, phase_groups
 from n2nfun.layers.precision import working
 

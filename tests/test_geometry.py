@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from n2nfun.geometry import as_pair, check_count, check_image_shape, windowed_shape
 from n2nfun.layer import ShapeError
 from n2nfun.layers import Conv2d, NearestUpsampling, ReLU, Upsampling
-from n2nfun.layers.geometry import as_pair, check_count, check_image_shape, windowed_shape
 from tests.geometries import Convolution, convolutions, upsamplings
 from tests.refusals import Refusal, each
 

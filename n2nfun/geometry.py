@@ -6,6 +6,7 @@ from n2nfun.arguments import check_int
 from n2nfun.layer import Shape, ShapeError
 
 __all__ = [
+    "UNKNOWN",
     "Pair",
     "Size",
     "as_pair",
@@ -24,7 +25,7 @@ Size: TypeAlias = int | tuple[int, int]
 _MOST = 65_535
 """The largest size an argument may ask for: far above any use, far below where a product of sizes overflows."""
 
-_UNKNOWN = 1 << 40
+UNKNOWN = 1 << 40
 """Stands for a height or width that is not known behind a mismatch: it stays so, and causes no mismatch of its own."""
 
 
@@ -75,12 +76,12 @@ def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
 
 def show_shape(shape: Shape) -> str:
     """Write a shape, with a question mark for what is not known."""
-    return "(" + ", ".join("?" if size >= _UNKNOWN else str(size) for size in shape) + ")"
+    return "(" + ", ".join("?" if size >= UNKNOWN else str(size) for size in shape) + ")"
 
 
 def enlarged(size: int, scale: int) -> int:
     """Multiply a height or width; what is not known stays so."""
-    return size if size >= _UNKNOWN else size * scale
+    return size if size >= UNKNOWN else size * scale
 
 
 def windowed_shape(
@@ -107,7 +108,7 @@ def windowed_shape(
         problems.append(f"x has {channels} channels (shape {show_shape(shape)}), expected in_channels={in_channels}")
     sizes: list[int] = []
     for axis, (name, size) in enumerate((("height", height), ("width", width))):
-        if size >= _UNKNOWN:
+        if size >= UNKNOWN:
             sizes.append(size)
             continue
         padded = scale[axis] * size + 2 * padding[axis]
@@ -118,7 +119,7 @@ def windowed_shape(
             problems.append(f"kernel {name} {kernel_size[axis]} does not fit {inside}")
         elif windows <= trim[axis]:
             problems.append(f"trim {trim[axis]} leaves nothing of {windows} windows in {inside}")
-        sizes.append(windows - trim[axis] if windows > trim[axis] else _UNKNOWN)
+        sizes.append(windows - trim[axis] if windows > trim[axis] else UNKNOWN)
     out = (batch, out_channels, sizes[0], sizes[1])
     if problems:
         raise ShapeError(*problems, resume=out)
