@@ -33,25 +33,25 @@ class TrainConfig:
     """
 
     model: Annotated[ModelName, arg(metavar="NAME")] = "denoiser"
-    """denoiser, or paper: the course report's network"""
+    """denoiser, or paper: the report's"""
     data: Annotated[Path | None, _open("DIR", "scikit-image's")] = None
-    """photographs, every tenth of which is held out"""
+    """photographs, a tenth held out"""
     pairs: Annotated[tuple[Path, ...], _open("PATH", "none")] = ()
-    """noisy pairs: a .pkl or .npz file, or two folders"""
+    """a .pkl or .npz file, or two folders"""
     validation: Annotated[Path | None, _open("FILE", "none")] = None
-    """noisy and clean images to judge by, as val_data.pkl"""
+    """noisy and clean images, as val_data.pkl"""
     noise: Annotated[str, arg(metavar="NOISE")] = "gaussian:25"
-    """or subsample:8-14, poisson:30, impulse:0.3, text:0.25"""
+    """subsample:8-14, poisson:30, text:0.25"""
     count: Annotated[int, arg(metavar="N")] = 10_000
-    """how many pairs are made of the photographs"""
+    """pairs made of the photographs"""
     size: Annotated[int, arg(metavar="N")] = 32
     """height and width of a pair"""
     target: Annotated[Literal["noisy", "clean"], arg(metavar="KIND")] = "noisy"
-    """what is predicted: noisy, or clean to compare"""
+    """noisy, or clean to compare"""
     epochs: Annotated[float | None, _open("N", "10")] = None
     """how often every pair is seen"""
     steps: Annotated[int | None, _open("N", "as epochs say")] = None
-    """how many batches to learn from"""
+    """batches to learn from"""
     time_budget: Annotated[float | None, _open("SECONDS", "as epochs say")] = None
     """how long to train"""
     batch_size: Annotated[int | None, _open("N", "32; paper 4")] = None
@@ -67,7 +67,7 @@ class TrainConfig:
     schedule: Annotated[Literal["cosine", "constant"] | None, _open("NAME", "cosine; paper constant")] = None
     """how the rate goes"""
     augment: Annotated[bool | None, _open("BOOL", "True; paper False")] = None
-    """flip, turn and swap pairs at random"""
+    """flip, turn, swap"""
     width: Annotated[int, arg(metavar="N")] = 32
     """channels of the denoiser"""
     hidden: Annotated[tuple[int, int], arg(metavar="N N")] = (16, 32)
@@ -77,7 +77,7 @@ class TrainConfig:
     up_kernel: Annotated[int, arg(metavar="N")] = 5
     """kernel size of its upsamplings"""
     seed: Annotated[int, arg(metavar="N")] = 0
-    """of weights, pairs, order and augmentation"""
+    """of weights, pairs and order"""
     out: Annotated[Path, arg(aliases=("-o",), metavar="DIR")] = Path("runs/train")
     """the run's folder"""
 

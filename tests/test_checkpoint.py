@@ -260,11 +260,11 @@ def test_what_does_not_fit_is_named_by_its_path(tmp_path: Path) -> None:
     for other, message in (
         (
             denoiser(width=3).layer.init(seeded(0)),
-            "the tensor at [0].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float32 of shape (3, 3, 3, 3)",
+            "the tensor at [1].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float32 of shape (3, 3, 3, 3)",
         ),
         (
             tree_map(lambda leaf: leaf.double(), denoiser(width=2).layer.init(seeded(0))),
-            "the tensor at [0].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float64 of shape (2, 3, 3, 3)",
+            "the tensor at [1].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float64 of shape (2, 3, 3, 3)",
         ),
         ((params(2, 3, 3, 3),), "has no value at [0].bias, expected one like None"),
         (

@@ -55,14 +55,15 @@ def draw_curves(entries: Sequence[Entry], title: str) -> Figure:
     loss.set_ylabel("training loss")
     if any((entry.loss or 0) > 0 for entry in entries):
         loss.set_yscale("log")
-    for label, values in (
-        ("blind PSNR", [entry.blind_psnr for entry in entries]),
-        ("PSNR, mean over images", [entry.psnr_mean for entry in entries]),
-        ("PSNR, pooled", [entry.psnr_pooled for entry in entries]),
+    # The blind PSNR estimates the pooled one, and is drawn upon it.
+    for label, values, style in (
+        ("PSNR, mean over images", [entry.psnr_mean for entry in entries], "-"),
+        ("PSNR, pooled", [entry.psnr_pooled for entry in entries], "-"),
+        ("blind PSNR", [entry.blind_psnr for entry in entries], ":"),
     ):
         known = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
         if known:
-            quality.plot([step for step, _ in known], [value for _, value in known], label=label)
+            quality.plot([step for step, _ in known], [value for _, value in known], label=label, linestyle=style)
             quality.legend(fontsize=8)
     quality.set_xlabel("step")
     quality.set_ylabel("dB, on held-out images")
