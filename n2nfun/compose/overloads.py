@@ -1,7 +1,8 @@
 """``sequential(a, b, c)``: the layers one after the other, typed exactly for up to sixteen of them."""
 
 # The overloads spell out what the type system cannot say of any number at once: that each layer takes the channels
-# which the one before makes, and that params and caches are flat tuples. They differ only in their length.
+# which the one before makes, and that params and caches are flat tuples. They differ only in their length. Of more
+# layers than are spelled out only `>>` and the plugin for mypy tell the types.
 
 from typing import Any, TypeVar, overload
 
@@ -281,6 +282,28 @@ def sequential(
     First,
     Last,
 ]: ...
+@overload
+def sequential(
+    l1: Layer[Any, Any],
+    l2: Layer[Any, Any],
+    l3: Layer[Any, Any],
+    l4: Layer[Any, Any],
+    l5: Layer[Any, Any],
+    l6: Layer[Any, Any],
+    l7: Layer[Any, Any],
+    l8: Layer[Any, Any],
+    l9: Layer[Any, Any],
+    l10: Layer[Any, Any],
+    l11: Layer[Any, Any],
+    l12: Layer[Any, Any],
+    l13: Layer[Any, Any],
+    l14: Layer[Any, Any],
+    l15: Layer[Any, Any],
+    l16: Layer[Any, Any],
+    l17: Layer[Any, Any],
+    /,
+    *more: Layer[Any, Any],
+) -> Sequential[tuple[Any, ...], tuple[Any, ...]]: ...
 def sequential(*layers: Layer[Any, Any]) -> Layer[Any, Any]:
     """Compose layers: the first runs first. ``sequential(a, b, c)`` is ``a >> b >> c``, and for any number of layers.
 
