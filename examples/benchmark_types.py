@@ -31,6 +31,16 @@ by_operator = (
 )
 """
 EMPTY = "import n2nfun\n"
+FUNCTIONS = "from n2nfun import Conv2d, ReLU, sequential\n" + "".join(
+    f"""
+def build_{number}() -> tuple[int, ...]:
+    first = Conv2d(3, 16, 3, padding=1)
+    last = Conv2d(16, 3, 3, padding=1)
+    network = sequential(first, ReLU(), last)
+    return network.output_shape((1, 3, 64, 64))
+"""
+    for number in range(200)
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ def main(config: Config) -> None:
             "mypy with the plugin": ["mypy", "--config-file", "plugin.ini", "user.py"],
             "pyright": ["pyright", "--pythonpath", sys.executable, "user.py"],
         }
-        texts = {"import only": EMPTY, "two networks of 16 layers": NETWORK}
+        texts = {"import only": EMPTY, "two networks of 16 layers": NETWORK, "200 functions": FUNCTIONS}
         times: dict[tuple[str, str], list[float]] = {(checker, text): [] for checker in checkers for text in texts}
         for repeat in range(config.repeats + 1):
             for (checker, text), seconds in times.items():

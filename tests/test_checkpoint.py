@@ -12,14 +12,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from n2nfun.checkpoint import CheckpointError, Json, load_checkpoint, save_checkpoint
-from n2nfun.layers import ConvParams
+from n2nfun.layers import Conv2d, ConvParams, ReLU
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser, paper
 from n2nfun.optim import SGD, Adam, Optimizer
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded
 from n2nfun.train import Batch, TrainState, TrainStep
 from n2nfun.tree import tree_map, walk, zeros_like
-from tests.bits import assert_same_bits
-from tests.numbers import seeded
 
 OPTIMIZERS: dict[str, Optimizer[Any, Any]] = {
     "SGD": SGD(0.1),
@@ -255,16 +255,16 @@ def test_what_is_no_checkpoint_is_refused(make: Callable[[Path], None], message:
 
 def test_what_does_not_fit_is_named_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    save_checkpoint(path, denoiser(width=2).layer.init(seeded(0)), {})
+    save_checkpoint(path, (Conv2d(3, 2, 3) >> ReLU()).init(seeded(0)), {})
     found = load_checkpoint(path)
     for other, message in (
         (
-            denoiser(width=3).layer.init(seeded(0)),
-            "the tensor at [1].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float32 of shape (3, 3, 3, 3)",
+            (Conv2d(3, 3, 3) >> ReLU()).init(seeded(0)),
+            "the tensor at [0].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float32 of shape (3, 3, 3, 3)",
         ),
         (
-            tree_map(lambda leaf: leaf.double(), denoiser(width=2).layer.init(seeded(0))),
-            "the tensor at [1].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float64 of shape (2, 3, 3, 3)",
+            tree_map(lambda leaf: leaf.double(), (Conv2d(3, 2, 3) >> ReLU()).init(seeded(0))),
+            "the tensor at [0].weight is torch.float32 of shape (2, 3, 3, 3), expected torch.float64 of shape (2, 3, 3, 3)",
         ),
         ((params(2, 3, 3, 3),), "has no value at [0].bias, expected one like None"),
         (

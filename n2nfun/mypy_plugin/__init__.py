@@ -13,8 +13,9 @@ Then of all compositions, ``sequential``, ``>>`` and ``residual``, of any number
 - ``output_shape`` and ``count_parameters`` are Literals where the numbers stand in the source, and a kernel that is larger
   than its input is an error.
 
-What it needs to know of a layer travels with the layer's type. Where it cannot know, in a layer from a function or an
-attribute, or a size that is computed, it says nothing, and run time checks. It is not needed for anything: without it
+What it needs to know of a layer travels with the layer's type: the channels everywhere, the sizes within a file. Where it
+cannot know, of a layer from a function, an attribute, another file or a variable that is assigned twice, or of a size
+that is computed, it says nothing, and run time checks. It is not needed for anything: without it
 mypy finds mismatches of neighbours by itself, in its own words.
 """
 

@@ -1,6 +1,8 @@
 """What mypy asks the plugin, and what it answers."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from mypy.errorcodes import ErrorCode
@@ -26,11 +28,20 @@ __all__ = ["LayerPlugin"]
 
 SHAPE = ErrorCode("n2nfun-shape", "Layers whose channels or sizes do not fit", "n2nfun")
 
+_PACKAGE = Path(__file__).parent
+_FILES = (*sorted(_PACKAGE.glob("*.py")), _PACKAGE.parent / "geometry.py")
+_VERSION = hashlib.sha256(b"".join(file.read_bytes() for file in _FILES)).hexdigest()
+
 Context = TypeVar("Context", FunctionSigContext, MethodSigContext)
 
 
 class LayerPlugin(Plugin):
     """Follows layers from their constructors through their compositions."""
+
+    def report_config_data(self, ctx: object) -> object:
+        """Let mypy check anew what it checked with another version of the plugin."""
+        del ctx
+        return _VERSION
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], CallableType] | None:
         """Let compositions take any channels: the plugin compares them, in its own words."""

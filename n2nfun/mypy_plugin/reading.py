@@ -55,9 +55,10 @@ def literals(kind: Type | None) -> tuple[int | None, ...] | None:
 
 
 def size_type(size: int | None, api: CheckerPluginInterface) -> Type:
-    """Return ``Literal[size]``, or int where it is not known."""
+    """Return int, as mypy does for a number in the source: a ``Literal[size]`` where one is asked for."""
     integer = api.named_generic_type("builtins.int", [])
-    return integer if size is None else LiteralType(size, integer)
+    told = None if size is None else LiteralType(size, integer)
+    return Instance(integer.type, [], last_known_value=told)
 
 
 def as_layer(kind: Type) -> Instance | None:
@@ -88,7 +89,10 @@ def _carried(kind: Instance) -> Blueprint | None:
     """Return the blueprint that a type carries."""
     attributes = {} if kind.extra_attrs is None else kind.extra_attrs.attrs
     text = literal(attributes.get(_BLUEPRINT))
-    return from_text(text) if isinstance(text, str) else None
+    try:
+        return from_text(text) if isinstance(text, str) else None
+    except (ValueError, TypeError, KeyError):
+        return None  # another version of the plugin wrote it into mypy's cache
 
 
 def carrying(kind: Instance, blueprint: Blueprint, api: CheckerPluginInterface) -> Instance:
@@ -115,8 +119,8 @@ def _with_channels(kind: Instance, blueprint: Blueprint, api: CheckerPluginInter
     """Replace the last two arguments of a type that has channels, In and Out."""
     if kind.type.has_base(_PRESERVING):
         return list(kind.args)
-    channels = (blueprint.takes, blueprint.makes)
-    return [*kind.args[:-2], *(unknown() if size is None else size_type(size, api) for size in channels)]
+    channels, integer = (blueprint.takes, blueprint.makes), api.named_generic_type("builtins.int", [])
+    return [*kind.args[:-2], *(unknown() if size is None else LiteralType(size, integer) for size in channels)]
 
 
 def _base(kind: TypeInfo, fullname: str) -> TypeInfo | None:

@@ -5,7 +5,7 @@ assigned again, a function returns a changed copy, or another module may assign,
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mypy.checker import TypeChecker
@@ -28,11 +28,21 @@ from mypy.nodes import (
     OverloadedFuncDef,
     RefExpr,
     StarExpr,
+    Statement,
     TryStmt,
     TupleExpr,
     Var,
     WhileStmt,
     WithStmt,
+)
+from mypy.patterns import (
+    AsPattern,
+    ClassPattern,
+    MappingPattern,
+    OrPattern,
+    Pattern,
+    SequencePattern,
+    StarredPattern,
 )
 from mypy.plugin import CheckerPluginInterface
 
@@ -49,10 +59,8 @@ def vouched(source: Context, api: CheckerPluginInterface, depth: int = 0) -> boo
             return True
         case CallExpr(callee=RefExpr(fullname=fullname)):
             return fullname.startswith("n2nfun.")
-        case RefExpr(node=Var() as variable):
-            if variable.is_final:
-                return True
-            if not isinstance(source, NameExpr) or not isinstance(api, TypeChecker) or depth == _DEPTH:
+        case NameExpr(node=Var() as variable):
+            if not isinstance(api, TypeChecker) or depth == _DEPTH:
                 return False
             value = _only_value(variable, api)
             return value is not None and vouched(value, api, depth + 1)
@@ -60,21 +68,48 @@ def vouched(source: Context, api: CheckerPluginInterface, depth: int = 0) -> boo
             return False
 
 
+class _File:
+    """What the statements of a file assign, read once."""
+
+    def __init__(self, statements: list[Statement], path: str) -> None:
+        self.statements = statements
+        self._values: dict[int, list[Expression | None]] = {}
+        for target, value in _assignments(statements):
+            self._values.setdefault(id(target.node), []).append(value)
+        self._in_expressions = _assigned_in_expressions(path)
+
+    def only_value(self, variable: Var) -> Expression | None:
+        """Return what a variable is assigned, if it is assigned once."""
+        values = self._values.get(id(variable), [])
+        if len(values) != 1 or self._in_expressions is None or variable.name in self._in_expressions:
+            return None
+        return values[0]
+
+
+class _Latest:
+    """The file that was asked about last: mypy checks one after the other."""
+
+    file: _File | None = None
+
+
 def _only_value(variable: Var, checker: TypeChecker) -> Expression | None:
-    """Return what a variable is assigned, if it is assigned once in the file."""
-    values = [value for target, value in _assignments(checker.tree.defs) if target.node is variable]
-    if len(values) != 1 or _is_assigned_in_an_expression(variable.name, checker.path):
-        return None
-    return values[0]
+    """Return what a variable of the file that is checked is assigned, if it is assigned once."""
+    module = variable.fullname.rpartition(".")[0]
+    if module and not f"{module}.".startswith(f"{checker.tree.fullname}."):
+        return None  # imported: its own file assigns it
+    # The daemon puts a new list into the same tree when it reads a file again.
+    if _Latest.file is None or _Latest.file.statements is not checker.tree.defs:
+        _Latest.file = _File(checker.tree.defs, checker.path)
+    return _Latest.file.only_value(variable)
 
 
-def _is_assigned_in_an_expression(name: str, path: str) -> bool:
-    """Say whether a file has ``name :=``, for which mypy's tree would have to be walked expression by expression."""
+def _assigned_in_expressions(path: str) -> frozenset[str] | None:
+    """Return the names before a ``:=``, for which mypy's tree would have to be walked expression by expression."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError):
-        return True
-    return re.search(rf"\b{re.escape(name)}\s*:=", text) is not None
+        return None
+    return frozenset(re.findall(r"\b(\w+)\s*:=", text))
 
 
 def _assignments(statements: Iterable[Node]) -> Iterator[tuple[NameExpr, Expression | None]]:
@@ -86,9 +121,12 @@ def _assignments(statements: Iterable[Node]) -> Iterator[tuple[NameExpr, Express
                     yield from _names(target, value)
             case OperatorAssignmentStmt(lvalue=target) | ForStmt(index=target):
                 yield from _names(target, None)
-            case WithStmt(target=targets):
+            case WithStmt(target=targets) | TryStmt(vars=targets):
                 for one in targets:
                     yield from _names(one, None)
+            case MatchStmt(patterns=patterns):
+                for pattern in patterns:
+                    yield from _captures(pattern)
             case _:
                 pass
         yield from _assignments(_inside(statement))
@@ -105,6 +143,29 @@ def _names(target: Expression | None, value: Expression | None) -> Iterator[tupl
             yield from _names(expr, None)
         case _:
             pass
+
+
+def _captures(pattern: Pattern | None) -> Iterator[tuple[NameExpr, None]]:
+    """Find the names that a pattern binds."""
+    name: NameExpr | None = None
+    parts: Sequence[Pattern | None] = ()
+    match pattern:
+        case AsPattern(pattern=part, name=name):
+            parts = (part,)
+        case StarredPattern(capture=name):
+            pass
+        case OrPattern(patterns=parts) | SequencePattern(patterns=parts):
+            pass
+        case MappingPattern(values=parts, rest=name):
+            pass
+        case ClassPattern(positionals=positionals, keyword_values=keywords):
+            parts = (*positionals, *keywords)
+        case _:
+            pass
+    if name is not None:
+        yield name, None
+    for inner in parts:
+        yield from _captures(inner)
 
 
 def _inside(statement: Node) -> list[Node]:

@@ -14,7 +14,8 @@ CHECKERS = pytest.mark.parametrize("checker", ["mypy", "pyright"])
 
 
 def check(checker: str, *files: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", checker, *map(str, files)]
+    where = ["--pythonpath", sys.executable] if checker == "pyright" else []
+    command = [sys.executable, "-m", checker, *where, *map(str, files)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
