@@ -11,7 +11,18 @@ from tyro.conf import arg
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["ConfigError", "ModelName", "TrainConfig", "config_from_json", "config_to_json"]
+__all__ = [
+    "LARGEST_SEED",
+    "ConfigError",
+    "ModelName",
+    "TrainConfig",
+    "check_range",
+    "config_from_json",
+    "config_to_json",
+]
+
+LARGEST_SEED = 2**63 - 1
+"""Of what a torch.Generator takes, the part that no platform reads as negative."""
 
 ModelName: TypeAlias = Literal["denoiser", "paper"]
 
@@ -25,23 +36,40 @@ class ConfigError(ValueError):
     """Settings that do not go together, or a stored configuration that cannot be read."""
 
 
+def check_range(option: str, value: float, low: float, high: float) -> None:
+    """Refuse a number outside of a range, both ends included, under the name of its option.
+
+    Raises:
+        ConfigError: if it is outside, or NaN.
+
+    Example:
+        >>> check_range("seed", -1, 0, 9)
+        Traceback (most recent call last):
+        n2nfun.config.ConfigError: --seed is -1, expected from 0 to 9
+    """
+    if not low <= value <= high:
+        raise ConfigError(f"--{option} is {value}, expected from {low} to {high}")
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Learn to restore images from pairs of noisy ones.
 
-    Pairs come from --pairs, or are made with --noise from the photographs of --data.
+    Pairs come from --pairs, or --noise makes them of the photographs of --data.
+
+    Of two folders whole images are held out; of a single image, some of its tiles.
     """
 
     model: Annotated[ModelName, arg(metavar="NAME")] = "denoiser"
     """denoiser, or paper: the report's"""
     data: Annotated[Path | None, _open("DIR", "scikit-image's")] = None
-    """photographs, a tenth held out"""
+    """photos, a tenth held out"""
     pairs: Annotated[tuple[Path, ...], _open("PATH", "none")] = ()
     """a .pkl or .npz file, or two folders"""
     validation: Annotated[Path | None, _open("FILE", "none")] = None
-    """noisy and clean images, as val_data.pkl"""
+    """noisy and clean, as val_data.pkl"""
     noise: Annotated[str, arg(metavar="NOISE")] = "gaussian:25"
-    """subsample:8-14, poisson:30, text:0.25"""
+    """or subsample:8-14, poisson:30"""
     count: Annotated[int, arg(metavar="N")] = 10_000
     """pairs made of the photographs"""
     size: Annotated[int, arg(metavar="N")] = 32
@@ -68,6 +96,8 @@ class TrainConfig:
     """how the rate goes"""
     augment: Annotated[bool | None, _open("BOOL", "True; paper False")] = None
     """flip, turn, swap"""
+    crop: Annotated[int | None, _open("N", "none")] = None
+    """size of random crops of the pairs"""
     width: Annotated[int, arg(metavar="N")] = 32
     """channels of the denoiser"""
     hidden: Annotated[tuple[int, int], arg(metavar="N N")] = (16, 32)
@@ -107,21 +137,53 @@ class TrainConfig:
         given = [name for name, value in lengths.items() if value is not None]
         if len(given) > 1:
             raise ConfigError(f"--{given[0]} and --{given[1]} are both given, expected one of them")
-        for name in given:
-            if not cast("float", lengths[name]) > 0:
-                raise ConfigError(f"--{name} is {lengths[name]}, expected more than 0")
         if self.pairs and self.data is not None:
             raise ConfigError("--pairs and --data are both given, expected one of them")
         if len(self.pairs) > 2:
             raise ConfigError(f"--pairs has {len(self.pairs)} paths, expected a file, or two folders")
-        for name, number in (("count", self.count), ("size", self.size), ("batch-size", self.batch_size)):
-            if number is not None and number < 1:
+        for name, number in (("count", self.count), ("size", self.size)):
+            if number < 1:
                 raise ConfigError(f"--{name} is {number}, expected at least 1")
+        self._check_ranges()
+        self._check_crop()
         adam = (self.optimizer or ("sgd" if self.model == "paper" else "adam")) == "adam"
         if adam and (self.momentum is not None or self.nesterov):
             raise ConfigError("--momentum and --nesterov belong to --optimizer sgd, not to adam")
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("--nesterov True and --momentum 0 are both given, expected a momentum above 0 with it")
         if self.target == "clean" and self.pairs:
             raise ConfigError("--target clean needs clean images, expected --data with it, not --pairs")
+
+    def _check_ranges(self) -> None:
+        ranges: tuple[tuple[str, float | None, float, float], ...] = (
+            ("seed", self.seed, 0, LARGEST_SEED),
+            ("steps", self.steps, 1, 2**63 - 1),
+            ("batch-size", self.batch_size, 1, 65_535),
+            ("width", self.width, 1, 4096),
+            *(("hidden", channels, 1, 4096) for channels in self.hidden),
+            ("down-kernel", self.down_kernel, 1, 255),
+            ("up-kernel", self.up_kernel, 1, 255),
+        )
+        for option, value, low, high in ranges:
+            if value is not None:
+                check_range(option, value, low, high)
+        for option, value, most in (
+            ("epochs", self.epochs, 1e9),
+            ("time-budget", self.time_budget, 1e9),
+            ("lr", self.lr, 1e30),
+        ):
+            if value is not None and not 0 < value <= most:
+                raise ConfigError(f"--{option} is {value}, expected more than 0 and at most {most:g}")
+        if self.momentum is not None and not 0 <= self.momentum < 1:
+            raise ConfigError(f"--momentum is {self.momentum}, expected from 0 to below 1")
+
+    def _check_crop(self) -> None:
+        if self.crop is None:
+            return
+        if self.crop < 1:
+            raise ConfigError(f"--crop is {self.crop}, expected at least 1")
+        if len(self.pairs) != 1 and self.crop > self.size:  # a file's pairs have a size of their own
+            raise ConfigError(f"--crop is {self.crop}, expected at most --size, which is {self.size}")
 
 
 def config_to_json(config: TrainConfig) -> dict[str, object]:

@@ -11,11 +11,13 @@ section 4.2.1.
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from n2nfun.arguments import check_int
 
 __all__ = ["Initializer", "fans", "xavier_normal", "xavier_uniform", "zeros"]
 
@@ -29,13 +31,25 @@ def _check_generator(generator: object) -> None:
         raise TypeError(f"generator is {generator!r}, expected a torch.Generator, as torch.Generator().manual_seed(0)")
 
 
+def _check_shape(shape: object) -> None:
+    if not isinstance(shape, tuple) or len(cast("tuple[object, ...]", shape)) != 4:
+        raise TypeError(f"shape is {shape!r}, expected four ints (out_channels, in_channels, height, width)")
+    for index, size in enumerate(cast("tuple[object, ...]", shape)):
+        check_int(f"shape[{index}]", size)
+
+
 def fans(shape: WeightShape) -> tuple[int, int]:
     """Count the inputs that one output sums over, and the outputs that one input reaches: ``(fan_in, fan_out)``.
+
+    Raises:
+        TypeError: if shape is not a tuple of four ints.
+        ValueError: if one of them is not positive.
 
     Example:
         >>> fans((16, 3, 5, 5))
         (75, 400)
     """
+    _check_shape(shape)
     out_channels, in_channels, height, width = shape
     return in_channels * height * width, out_channels * height * width
 
@@ -83,5 +97,6 @@ def zeros(shape: WeightShape, generator: torch.Generator) -> Float[Tensor, "out_
         >>> zeros((1, 1, 1, 2), torch.Generator())
         tensor([[[[0., 0.]]]])
     """
+    _check_shape(shape)
     _check_generator(generator)
     return torch.zeros(shape, device=generator.device, dtype=torch.float32)

@@ -47,6 +47,10 @@ def _difference(owner: str, prediction: Tensor, target: Tensor) -> Tensor:
         raise TypeError(
             f"{owner}: prediction is {prediction.dtype}, target {target.dtype}: convert one, target.to({prediction.dtype})"
         )
+    if prediction.device != target.device:
+        raise TypeError(
+            f"{owner}: prediction is on {prediction.device}, target on {target.device}: move one to the other's device"
+        )
     # Contiguous: sums are made in the order of memory, and the result is not to depend on it.
     return (prediction.detach() - target.detach()).contiguous()
 
@@ -74,7 +78,7 @@ class MSE:
         """Return the mean of the squared differences.
 
         Raises:
-            TypeError: unless both are tensors of one floating-point dtype.
+            TypeError: unless both are tensors of one floating-point dtype, on one device.
             ShapeError: if their shapes differ.
         """
         difference = _difference("MSE.forward()", prediction, target)
@@ -107,7 +111,7 @@ class L1:
         """Return the mean of the absolute differences.
 
         Raises:
-            TypeError: unless both are tensors of one floating-point dtype.
+            TypeError: unless both are tensors of one floating-point dtype, on one device.
             ShapeError: if their shapes differ.
         """
         difference = _difference("L1.forward()", prediction, target)
@@ -156,7 +160,7 @@ class L0:
         """Return the mean of the powers.
 
         Raises:
-            TypeError: unless both are tensors of one floating-point dtype.
+            TypeError: unless both are tensors of one floating-point dtype, on one device.
             ShapeError: if their shapes differ.
         """
         difference = _difference("L0.forward()", prediction, target)

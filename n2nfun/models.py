@@ -1,9 +1,10 @@
 """The networks that restore images: the course report's, and a better one."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeAlias
+from typing import Generic, TypeAlias, cast
 
 from n2nfun.compose import residual, sequential
+from n2nfun.geometry import check_count
 from n2nfun.init import zeros
 from n2nfun.layer import C, Layer, NoParams, P
 from n2nfun.layers import (
@@ -78,7 +79,13 @@ def paper(*, hidden: tuple[int, int] = (16, 32), down_kernel: int = 2, up_kernel
         ---------------------------------------------------------
            total                            16,307      7,208,960
     """
-    first, second = hidden
+    given: object = hidden
+    if not isinstance(given, tuple) or len(cast("tuple[object, ...]", given)) != 2:
+        raise TypeError(f"hidden is {given!r}, expected a pair of ints")
+    first, second = (check_count(f"hidden[{index}]", count) for index, count in enumerate(hidden))
+    check_count("down_kernel", down_kernel)
+    check_count("up_kernel", up_kernel)
+    check_count("channels", channels)
     down, up, even = (down_kernel - 1) // 2, up_kernel // 2, 1 - up_kernel % 2
     layer = sequential(
         Conv2d(channels, first, down_kernel, stride=2, padding=down),
@@ -145,6 +152,8 @@ def denoiser(*, width: int = 32, channels: int = 3) -> Denoiser:
         >>> torch.equal(y, x)
         True
     """
+    check_count("width", width)
+    check_count("channels", channels)
     block = residual(sequential(ReLU(), Conv2d(width, width, 3, padding=1)))
     layer = residual(
         sequential(

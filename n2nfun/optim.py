@@ -41,17 +41,23 @@ def _detached(tree: P) -> P:
     return tree_map(Tensor.detach, tree)
 
 
-def _check_grads(params: object, grads: object) -> None:
-    """Require gradients of their parameters' structure, shapes and dtypes.
+def _check_alike(name: str, tree: object, params: object) -> None:
+    """Require gradients, or a part of a state, of their parameters' structure, shapes, dtypes and devices.
 
     Raises:
         TreeError: if they differ in structure or shape; the message names the path.
-        TypeError: if one is of another dtype; likewise.
+        TypeError: if one is of another dtype or on another device; likewise.
     """
-    require_alike("grads", grads, "params", params)
-    for (path, param), grad in zip(paths(params), leaves(grads), strict=True):
-        if param.dtype != grad.dtype:
-            raise TypeError(f"grads{path} is {grad.dtype}, expected the dtype of the parameter, {param.dtype}")
+    require_alike(name, tree, "params", params)
+    for index, (param, leaf) in enumerate(zip(leaves(params), leaves(tree), strict=True)):
+        if param.dtype != leaf.dtype:
+            path = paths(params)[index][0]
+            raise TypeError(f"{name}{path} is {leaf.dtype}, expected the dtype of the parameter, {param.dtype}")
+        if param.device != leaf.device:
+            path = paths(params)[index][0]
+            raise TypeError(
+                f"{name}{path} is on {leaf.device}, params{path} on {param.device}: move one to the other's device"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +123,17 @@ class SGD:
         """Return parameters and state after one step.
 
         Raises:
-            TypeError: if a gradient is not of its parameter's dtype, or lr is not a number.
+            TypeError: if a gradient, or part of the state, is not of its parameter's dtype and on its device, or lr is
+                not a number.
             ValueError: if lr is negative or not finite.
             TreeError: if grads or the state's velocity do not have the structure and shapes of params.
         """
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
-        _check_grads(params, grads)
+        _check_alike("grads", grads, params)
         if state.velocity is not None:
-            require_alike("state.velocity", state.velocity, "params", params)
+            _check_alike("state.velocity", state.velocity, params)
         params, grads = _detached(params), _detached(grads)
         if self.weight_decay != 0:
             grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
@@ -209,16 +216,17 @@ class Adam:
         """Return parameters and state after one step.
 
         Raises:
-            TypeError: if a gradient is not of its parameter's dtype, or lr is not a number.
+            TypeError: if a gradient, or part of the state, is not of its parameter's dtype and on its device, or lr is
+                not a number.
             ValueError: if lr is negative or not finite.
             TreeError: if grads or the state's means do not have the structure and shapes of params.
         """
         if not isinstance(state, AdamState):
             raise TypeError(f"state is a {type(state).__name__}, expected the AdamState that Adam.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
-        _check_grads(params, grads)
-        require_alike("state.mean", state.mean, "params", params)
-        require_alike("state.square", state.square, "params", params)
+        _check_alike("grads", grads, params)
+        _check_alike("state.mean", state.mean, params)
+        _check_alike("state.square", state.square, params)
         params, grads = _detached(params), _detached(grads)
         first, second = self.betas
         steps = state.steps + 1

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.arguments import check_int
 from n2nfun.layer import P
 from n2nfun.models import Model
 
@@ -30,7 +31,7 @@ def restore(
         tile: Height and width of a tile without its halo, rounded up to the model's multiple.
 
     Raises:
-        TypeError: if images is not a tensor of floats, or of another dtype than params.
+        TypeError: if images is not a tensor of floats, or of another dtype than params, or tile is not an int.
         ValueError: if images does not have four dimensions and 1 or 3 channels, or tile is not positive.
 
     Example:
@@ -46,8 +47,7 @@ def restore(
         raise TypeError(f"images is {what}, expected a tensor of floats in [0, 1]")
     if images.dim() != 4 or images.shape[1] not in {1, 3}:
         raise ValueError(f"images has shape {tuple(images.shape)}, expected (batch, 1 or 3 channels, height, width)")
-    if tile < 1:
-        raise ValueError(f"tile is {tile}, expected at least 1")
+    check_int("tile", tile)
     if images.numel() == 0:
         return images.detach().clone()
     batch, channels, height, width = images.shape

@@ -23,7 +23,12 @@ def constant(lr: float) -> Schedule:
         0.01
     """
     check_number("lr", lr)
-    return lambda _step: lr
+
+    def rate(step: int) -> float:
+        check_int("step", step, least=0)
+        return lr
+
+    return rate
 
 
 def cosine(peak: float, steps: int, *, warmup: int = 0, final: float = 0.0) -> Schedule:
@@ -56,6 +61,7 @@ def cosine(peak: float, steps: int, *, warmup: int = 0, final: float = 0.0) -> S
         raise ValueError(f"warmup is {warmup}, expected from 0 to steps, which is {steps}")
 
     def rate(step: int) -> float:
+        check_int("step", step, least=0)
         if step < warmup:
             return peak * (step + 1) / warmup
         if step >= steps:

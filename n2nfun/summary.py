@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2nfun.compose import Residual, Sequential
+from n2nfun.compose.checks import require_layer
 from n2nfun.layer import Layer, Shape
 
 __all__ = ["Row", "Summary", "summary"]
@@ -68,6 +69,7 @@ def summary(layer: Layer[Any, Any], input_shape: Shape) -> Summary:
     Multiply-adds are those of ``forward`` as it is computed: an ``Upsampling`` counts its folded kernels.
 
     Raises:
+        TypeError: if the first argument is not a layer.
         ShapeError: if the network cannot take the shape, with every mismatch.
 
     Example:
@@ -81,5 +83,6 @@ def summary(layer: Layer[Any, Any], input_shape: Shape) -> Summary:
         -----------------------------------------------------
            total                           344         81,920
     """
+    require_layer("summary(): layer", layer)
     rows = tuple(_rows(layer, input_shape, ""))
     return Summary(rows, sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows))

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.arguments import check_number
+from n2nfun.compose.checks import require_layer
 from n2nfun.layer import C, Layer, P
 from n2nfun.losses import Loss
 from n2nfun.optim import Optimizer, clip_by_global_norm
@@ -46,6 +48,43 @@ class Metrics:
     lr: float
 
 
+def _check_instance(owner: str, name: str, part: object, method: str, example: str) -> None:
+    """Require a part of a step, and not its class: a class of losses, called with a step, would make some loss of it.
+
+    Raises:
+        TypeError: if it is a class, or does not have the method.
+    """
+    if isinstance(part, type):
+        raise TypeError(f"{owner}: {name} is the class {part.__name__}, expected {part.__name__}(...)")
+    if not hasattr(part, method):
+        raise TypeError(f"{owner}: {name} is {part!r}, expected {example}")
+
+
+def _check_loss(owner: str, loss: object) -> None:
+    _check_instance(owner, "loss", loss, "backward", "a loss, such as MSE()")
+
+
+def _check_optimizer(owner: str, optimizer: object) -> None:
+    _check_instance(owner, "optimizer", optimizer, "step", "an optimizer, such as SGD(0.1)")
+
+
+def _check_state(owner: str, state: object) -> None:
+    if not isinstance(state, TrainState):
+        raise TypeError(
+            f"{owner}: state is a {type(state).__name__}, expected the TrainState that TrainStep.init() or start() makes"
+        )
+
+
+def _check_max_norm(max_norm: float | None) -> None:
+    if max_norm is not None:
+        check_number("max_norm", max_norm, positive=True)
+
+
+def _check_batch(owner: str, batch: object) -> None:
+    if not isinstance(batch, Batch):
+        raise TypeError(f"{owner}: batch is a {type(batch).__name__}, expected Batch(x, target)")
+
+
 def train_step(
     layer: Layer[P, C],
     loss: Loss[LC],
@@ -67,6 +106,10 @@ def train_step(
         lr: Stands in for the optimizer's learning rate.
         max_norm: To which global norm gradients are scaled down; None leaves them.
 
+    Raises:
+        TypeError: if an argument is not of its type.
+        ValueError: unless max_norm is positive and finite.
+
     Example:
         >>> import torch
         >>> from n2nfun.layers import Conv2d
@@ -81,6 +124,12 @@ def train_step(
         >>> state.step, bool(after.loss < before.loss)
         (2, True)
     """
+    require_layer("train_step(): layer", layer)
+    _check_loss("train_step()", loss)
+    _check_optimizer("train_step()", optimizer)
+    _check_state("train_step()", state)
+    _check_batch("train_step()", batch)
+    _check_max_norm(max_norm)
     prediction, cache = layer.forward(state.params, batch.x)
     value, loss_cache = loss.forward(prediction, batch.target)
     grads = layer.gradients(state.params, cache, loss.backward(loss_cache))
@@ -92,7 +141,12 @@ def train_step(
 
 @dataclass(frozen=True, slots=True)
 class TrainStep(Generic[P, C, LC, S]):
-    """A training step with everything but state and batch decided: ``step(state, batch) -> (state, metrics)``."""
+    """A training step with everything but state and batch decided: ``step(state, batch) -> (state, metrics)``.
+
+    Raises:
+        TypeError: if an argument is not of its type, such as a loss's class.
+        ValueError: unless max_norm is positive and finite.
+    """
 
     layer: Layer[P, C]
     loss: Loss[LC] | Callable[[int], Loss[LC]]
@@ -101,6 +155,17 @@ class TrainStep(Generic[P, C, LC, S]):
     schedule: Schedule | None = None
     """The learning rate of each step, in place of the optimizer's own."""
     max_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        loss: object = self.loss
+        schedule: object = self.schedule
+        require_layer("TrainStep: layer", self.layer)
+        if isinstance(loss, type) or not callable(loss):
+            _check_loss("TrainStep", loss)
+        _check_optimizer("TrainStep", self.optimizer)
+        if schedule is not None and not callable(schedule):
+            raise TypeError(f"schedule is {schedule!r}, expected a function of the step, such as constant(0.1)")
+        _check_max_norm(self.max_norm)
 
     def init(self, generator: torch.Generator) -> TrainState[P, S]:
         """Return the state before the first step."""
@@ -112,6 +177,8 @@ class TrainStep(Generic[P, C, LC, S]):
 
     def __call__(self, state: TrainState[P, S], batch: Batch) -> tuple[TrainState[P, S], Metrics]:
         """Make one step, see :func:`train_step`."""
+        _check_state("TrainStep", state)
+        _check_batch("TrainStep", batch)
         loss = self.loss(state.step) if callable(self.loss) else self.loss
         lr = self.rate(state.step)
         return train_step(self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm)
@@ -126,6 +193,9 @@ def fit(
 ) -> Iterator[tuple[TrainState[P, S], Metrics]]:
     """Fold the step over the batches, and give every state on the way with its metrics.
 
+    Raises:
+        TypeError: if state is not a TrainState, or batches is a single Batch; on the way, if a batch is anything else.
+
     Example:
         >>> import torch
         >>> from n2nfun.layers import Conv2d
@@ -137,6 +207,16 @@ def fit(
         >>> [state.step for state, _ in states]
         [1, 2, 3]
     """
+    _check_state("fit()", state)
+    if isinstance(batches, Batch):
+        raise TypeError("fit(): batches is a Batch, expected an iterable of batches: [batch]")
+    return _fold(step, state, batches)
+
+
+def _fold(
+    step: TrainStep[P, C, LC, S], state: TrainState[P, S], batches: Iterable[Batch]
+) -> Iterator[tuple[TrainState[P, S], Metrics]]:
+    """Do what :func:`fit` does; apart, so that fit refuses its arguments where it is called."""
     for batch in batches:
         state, metrics = step(state, batch)
         yield state, metrics

@@ -139,7 +139,7 @@ def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
     """Return a tree of the same structure and type with other leaves, given in the order of :func:`leaves`.
 
     Raises:
-        TypeError: if new_leaves is not a list.
+        TypeError: if new_leaves is not a list of tensors.
         TreeError: if the number of leaves differs.
 
     Example:
@@ -152,6 +152,24 @@ def rebuild(tree: T, new_leaves: list[Tensor]) -> T:
     count = len(leaves(tree))
     if count != len(new_leaves):
         raise TreeError(f"rebuild(): new_leaves has {len(new_leaves)} tensors, the tree has {count} leaves")
+    _require_tensors("rebuild(): new_leaves has", tree, new_leaves)
+    return _filled(tree, new_leaves)
+
+
+def _require_tensors(what: str, tree: object, values: list[Tensor]) -> None:
+    """Require a tensor for each leaf of a tree.
+
+    Raises:
+        TypeError: if there is anything else; the message names the path.
+    """
+    for index, value in enumerate(values):
+        if not isinstance(value, Tensor):
+            path = paths(tree)[index][0] or "the root"
+            raise TypeError(f"{what} a {type(value).__name__} at {path}, expected a tensor")
+
+
+def _filled(tree: T, new_leaves: list[Tensor]) -> T:
+    """Return the tree with as many other leaves."""
     remaining = iter(new_leaves)
 
     def fill(node: object) -> object:
@@ -193,6 +211,7 @@ def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T:
 
     Raises:
         TreeError: if two trees differ in structure or in the shape of a leaf; the message names the path.
+        TypeError: if the function returns anything but a tensor; likewise.
 
     Example:
         >>> import torch
@@ -203,7 +222,9 @@ def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T:
     for number, other in enumerate(others, start=2):
         require_alike(f"tree {number}", other, "tree 1", tree)
         columns.append(leaves(other))
-    return rebuild(tree, [function(*row) for row in zip(*columns, strict=True)])
+    results = [function(*row) for row in zip(*columns, strict=True)]
+    _require_tensors("tree_map(): function returned", tree, results)
+    return _filled(tree, results)
 
 
 def require_alike(name: str, tree: object, expected_name: str, expected: object) -> None:

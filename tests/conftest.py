@@ -10,7 +10,7 @@ from tests.shape_checking import checked_after_the_call
 
 install_import_hook("n2nfun", f"{checked_after_the_call.__module__}.{checked_after_the_call.__name__}")
 
-pytest.register_assert_rewrite("tests.bits", "tests.purity", "tests.refusals", "tests.rounding")
+pytest.register_assert_rewrite("tests.purity", "tests.refusals", "tests.rounding")
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from n2nfun.testing.bits import bits
 from n2nfun.tree import leaves
-from tests.bits import bits
 from tests.shape_checking import unchecked
 
 

@@ -19,10 +19,10 @@ from n2nfun.layers import (
     Sigmoid,
     Upsampling,
 )
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import normal_numbers, normal_params, seeded
 from n2nfun.tree import leaves
-from tests.bits import assert_same_bits
 from tests.layer_cases import PAPER
-from tests.numbers import normal_numbers, normal_params, seeded
 from tests.oracle import compute
 from tests.refusals import Refusal, each
 
@@ -213,6 +213,16 @@ REFUSALS = [
     ),
     Refusal(lambda: a >> "relu", TypeError, "sequential(): argument 1 is 'relu', expected a layer"),
     Refusal(lambda: net >> None, TypeError, "sequential(): argument 2 is None, expected a layer"),
+    Refusal(
+        lambda: net >> torch.nn.ReLU(),
+        TypeError,
+        "sequential(): argument 2 is a torch.nn.modules.activation.ReLU, expected a layer",
+    ),
+    Refusal(
+        lambda: net >> torch.nn.ReLU,
+        TypeError,
+        "sequential(): argument 2 is <class 'torch.nn.modules.activation.ReLU'>, expected a layer",
+    ),
     Refusal(lambda: res(None), TypeError, "residual(): layer is None, expected a layer"),
     Refusal(
         lambda: res(Conv2d),

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from n2nfun.geometry import as_pair, check_count, check_image_shape, windowed_shape
 from n2nfun.layer import ShapeError
 from n2nfun.layers import Conv2d, NearestUpsampling, ReLU, Upsampling
-from tests.geometries import Convolution, convolutions, upsamplings
+from n2nfun.testing.geometries import ConvGeometry, conv_geometries, upsamplings
 from tests.refusals import Refusal, each
 
 
-@given(convolutions())
-def test_windows_are_as_many_as_fit(case: Convolution) -> None:
+@given(conv_geometries())
+def test_windows_are_as_many_as_fit(case: ConvGeometry) -> None:
     batch, channels, height, width = case.layer.output_shape(case.shape)
     counted = [
         sum(
@@ -45,8 +45,8 @@ def test_a_size_is_one_number_or_a_pair(height: int, width: int) -> None:
     assert check_count("size", height) == height
 
 
-@given(convolutions(), st.integers(1, 3))
-def test_a_mismatch_says_with_which_shape_the_check_goes_on(case: Convolution, extra: int) -> None:
+@given(conv_geometries(), st.integers(1, 3))
+def test_a_mismatch_says_with_which_shape_the_check_goes_on(case: ConvGeometry, extra: int) -> None:
     shape = (case.shape[0], case.shape[1] + extra, *case.shape[2:])
     with pytest.raises(ShapeError) as caught:
         case.layer.output_shape(shape)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2nfun.init import fans, xavier_normal, xavier_uniform, zeros
-from tests.bits import assert_same_bits
-from tests.numbers import seeded, seeds
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded, seeds
 from tests.purity import assert_outside_autograd, nothing_changed
+from tests.refusals import Refusal, each
 
 Shape = tuple[int, int, int, int]
 INITIALIZERS: list[Any] = [xavier_uniform, xavier_normal, zeros]
@@ -108,3 +109,32 @@ def test_zeros() -> None:
 def test_refuses_what_is_no_generator(initializer: Any) -> None:
     with pytest.raises(TypeError, match=r"generator is 0, expected a torch\.Generator"):
         initializer((1, 1, 1, 1), 0)
+
+
+SHAPE = "expected four ints (out_channels, in_channels, height, width)"
+
+
+def refusals_of(function: Any, *arguments: object) -> list[Refusal]:
+    return [
+        Refusal(lambda: function((0, 0, 3, 3), *arguments), ValueError, "shape[0] is 0, expected an int of at least 1"),
+        Refusal(
+            lambda: function((1, 1, -1, 3), *arguments), ValueError, "shape[2] is -1, expected an int of at least 1"
+        ),
+        Refusal(lambda: function((1, 1, 1, 3.0), *arguments), TypeError, "shape[3] is 3.0, expected an int"),
+        Refusal(lambda: function((1, 3, 3), *arguments), TypeError, f"shape is (1, 3, 3), {SHAPE}"),
+        Refusal(lambda: function([1, 1, 3, 3], *arguments), TypeError, f"shape is [1, 1, 3, 3], {SHAPE}"),
+    ]
+
+
+@each(
+    [
+        *refusals_of(fans),
+        *(
+            refusal
+            for each_one in (xavier_uniform, xavier_normal, zeros)
+            for refusal in refusals_of(each_one, seeded(0))
+        ),
+    ]
+)
+def test_refuses_other_shapes(refusal: Refusal) -> None:
+    refusal.check()

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from n2nfun.layer import Shape, ShapeError
 from n2nfun.losses import L0, L1, MSE, LossCache
-from tests.bits import assert_same_bits
-from tests.layouts import LAYOUTS
-from tests.numbers import listed, normal_numbers, seeded, seeds, whole_numbers
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.layouts import LAYOUTS
+from n2nfun.testing.numbers import listed, normal_numbers, seeded, seeds, whole_numbers
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma, half_smallest, unit_roundoff, working_dtype
@@ -199,13 +199,13 @@ def refusals_of(loss: Any, name: str) -> list[Refusal]:
         Refusal(
             lambda: loss.forward(x.int(), x),
             TypeError,
-            f"{owner}: prediction is torch.int32, expected a floating-point tensor: convert it first, "
+            f"{owner}: prediction is torch.int32, expected float32, float64, float16 or bfloat16: convert it first, "
             "images of 8 bits with prediction.float() / 255",
         ),
         Refusal(
             lambda: loss.forward(x, x.byte()),
             TypeError,
-            f"{owner}: target is torch.uint8, expected a floating-point tensor: convert it first, "
+            f"{owner}: target is torch.uint8, expected float32, float64, float16 or bfloat16: convert it first, "
             "images of 8 bits with target.float() / 255",
         ),
         Refusal(
@@ -217,6 +217,16 @@ def refusals_of(loss: Any, name: str) -> list[Refusal]:
             lambda: loss.forward(x, x.double()),
             TypeError,
             f"{owner}: prediction is torch.float32, target torch.float64: convert one, target.to(torch.float32)",
+        ),
+        Refusal(
+            lambda: loss.forward(x, x.to("meta")),
+            TypeError,
+            f"{owner}: prediction is on cpu, target on meta: move one to the other's device",
+        ),
+        Refusal(
+            lambda: loss.forward(x, x.to(torch.complex64)),
+            TypeError,
+            f"{owner}: target is torch.complex64, expected float32, float64, float16 or bfloat16",
         ),
     ]
 

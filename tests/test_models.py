@@ -8,9 +8,10 @@ from torch import Tensor
 
 from n2nfun.losses import MSE
 from n2nfun.models import Model, denoiser, paper
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded
 from n2nfun.tree import leaves, tree_map
-from tests.bits import assert_same_bits
-from tests.numbers import seeded
+from tests.refusals import Refusal, each
 
 KERNELS = [(down, up) for down in range(1, 7) for up in range(1, 7)]
 
@@ -109,3 +110,24 @@ def test_sizes_out_of_range_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match="expected"):
             call()
+
+
+# For callers without a type checker.
+papers: Any = paper
+denoisers: Any = denoiser
+
+
+@each(
+    [
+        Refusal(lambda: papers(hidden=16), TypeError, "hidden is 16, expected a pair of ints"),
+        Refusal(lambda: papers(hidden=(1, 2, 3)), TypeError, "hidden is (1, 2, 3), expected a pair of ints"),
+        Refusal(lambda: papers(hidden=(16, "32")), TypeError, "hidden[1] is '32', expected an int"),
+        Refusal(lambda: papers(up_kernel=(3, 5)), TypeError, "up_kernel is (3, 5), expected an int"),
+        Refusal(lambda: papers(down_kernel=(2, 2)), TypeError, "down_kernel is (2, 2), expected an int"),
+        Refusal(lambda: papers(channels="3"), TypeError, "channels is '3', expected an int"),
+        Refusal(lambda: denoisers(width=8.0), TypeError, "width is 8.0, expected an int"),
+        Refusal(lambda: denoisers(channels=None), TypeError, "channels is None, expected an int"),
+    ]
+)
+def test_refuses_what_is_no_int(refusal: Refusal) -> None:
+    refusal.check()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from n2nfun.optim import SGD, Adam, AdamState, SGDState, clip_by_global_norm
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import listed, normal_numbers, seeded, seeds
 from n2nfun.tree import TreeError, leaves, tree_map
-from tests.bits import assert_same_bits
-from tests.numbers import listed, normal_numbers, seeded, seeds
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma, half_smallest, unit_roundoff
@@ -261,6 +261,7 @@ sgd: Any = SGD  # for callers without a type checker
 adam: Any = Adam
 clip: Any = clip_by_global_norm
 tree = (torch.ones(2),)
+elsewhere = (torch.ones(2, device="meta"),)
 NUMBER = "expected a finite number of at least 0"
 
 REFUSALS = [
@@ -321,6 +322,46 @@ REFUSALS = [
         lambda: adam(0.1).step(tree, (None,), adam().init(tree)),
         TreeError,
         "grads differs from params at [0]: expected a tensor of shape (2,), got None",
+    ),
+    Refusal(
+        lambda: sgd(0.1).step(tree, (tree[0].double(),), SGDState(None)),
+        TypeError,
+        "grads[0] is torch.float64, expected the dtype of the parameter, torch.float32",
+    ),
+    Refusal(
+        lambda: sgd(0.1).step(tree, elsewhere, SGDState(None)),
+        TypeError,
+        "grads[0] is on meta, params[0] on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: sgd(0.1, momentum=0.9).step(tree, tree, SGDState(elsewhere)),
+        TypeError,
+        "state.velocity[0] is on meta, params[0] on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: sgd(0.1, momentum=0.9).step(tree, tree, SGDState((tree[0].double(),))),
+        TypeError,
+        "state.velocity[0] is torch.float64, expected the dtype of the parameter, torch.float32",
+    ),
+    Refusal(
+        lambda: adam(0.1).step(tree, elsewhere, adam().init(tree)),
+        TypeError,
+        "grads[0] is on meta, params[0] on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: adam(0.1).step(tree, tree, AdamState(0, elsewhere, tree)),
+        TypeError,
+        "state.mean[0] is on meta, params[0] on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: adam(0.1).step(tree, tree, AdamState(0, tree, elsewhere)),
+        TypeError,
+        "state.square[0] is on meta, params[0] on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: adam(0.1).step(tree, tree, AdamState(0, tree, (tree[0].double(),))),
+        TypeError,
+        "state.square[0] is torch.float64, expected the dtype of the parameter, torch.float32",
     ),
 ]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from n2nfun.models import Model, denoiser, paper
 from n2nfun.restore import restore
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import normal_params, seeded, seeds, whole_numbers
 from n2nfun.tree import tree_map
-from tests.bits import assert_same_bits
-from tests.numbers import normal_params, seeded, seeds, whole_numbers
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
 
@@ -140,7 +140,7 @@ def test_no_images_are_none_restored(shape: tuple[int, ...]) -> None:
     assert restore(model, model.layer.init(seeded(0)), torch.zeros(shape)).shape == shape
 
 
-def refused(images: Any, tile: int = 512) -> Callable[[], Tensor]:
+def refused(images: Any, tile: Any = 512) -> Callable[[], Tensor]:
     model = MODELS["denoiser"]
     return lambda: restore(model, model.layer.init(seeded(0)), images, tile=tile)
 
@@ -163,7 +163,9 @@ def refused(images: Any, tile: int = 512) -> Callable[[], Tensor]:
             ValueError,
             "images has shape (1, 2, 4, 4), expected (batch, 1 or 3 channels, height, width)",
         ),
-        Refusal(refused(torch.zeros(1, 3, 4, 4), tile=0), ValueError, "tile is 0, expected at least 1"),
+        Refusal(refused(torch.zeros(1, 3, 4, 4), tile=0), ValueError, "tile is 0, expected an int of at least 1"),
+        Refusal(refused(torch.zeros(1, 3, 4, 4), tile="a"), TypeError, "tile is 'a', expected an int"),
+        Refusal(refused(torch.zeros(1, 3, 4, 4), tile=2.5), TypeError, "tile is 2.5, expected an int"),
     ]
 )
 def test_refusals(refusal: Refusal) -> None:

@@ -82,6 +82,11 @@ REFUSALS = [
     Refusal(lambda: cosinely(1.0, -3), ValueError, "steps is -3, expected an int of at least 1"),
     Refusal(lambda: cosinely(1.0, 10, warmup=-1), ValueError, "warmup is -1, expected an int of at least 0"),
     Refusal(lambda: cosinely(1.0, 10, warmup=11), ValueError, "warmup is 11, expected from 0 to steps, which is 10"),
+    Refusal(lambda: constantly(0.1)("a"), TypeError, "step is 'a', expected an int"),
+    Refusal(lambda: constantly(0.1)(-1), ValueError, "step is -1, expected an int of at least 0"),
+    Refusal(lambda: cosinely(1.0, 10)("a"), TypeError, "step is 'a', expected an int"),
+    Refusal(lambda: cosinely(1.0, 10)(1.5), TypeError, "step is 1.5, expected an int"),
+    Refusal(lambda: cosinely(1.0, 10)(-1), ValueError, "step is -1, expected an int of at least 0"),
 ]
 
 

@@ -1,5 +1,7 @@
 """The table of a network, to the letter."""
 
+from typing import Any
+
 import pytest
 
 from n2nfun.compose import residual, sequential
@@ -7,6 +9,9 @@ from n2nfun.layer import ShapeError
 from n2nfun.layers import Conv2d, Identity, NearestUpsampling, ReLU
 from n2nfun.summary import Row, Summary, summary
 from tests.layer_cases import CASES, PAPER, Case, every_case
+from tests.refusals import Refusal, each
+
+untyped: Any = summary  # for callers without a type checker
 
 THE_PAPERS = """\
    layer       output shape     parameters  multiply-adds
@@ -88,3 +93,18 @@ def test_every_mismatch_is_told() -> None:
         'layer 0 "Conv2d": x has 1 channels (shape (1, 1, 8, 8)), expected in_channels=3',
         'layer 1 "Conv2d": x has 4 channels (shape (1, 4, 6, 6)), expected in_channels=5',
     )
+
+
+@each(
+    [
+        Refusal(lambda: untyped(3, (1, 3, 8, 8)), TypeError, "summary(): layer is 3, expected a layer"),
+        Refusal(
+            lambda: untyped(ReLU, (1, 3, 8, 8)),
+            TypeError,
+            "summary(): layer is <class 'n2nfun.layers.activations.ReLU'>, expected a layer: "
+            "call it, ReLU(...), to make one",
+        ),
+    ]
+)
+def test_refuses(refusal: Refusal) -> None:
+    refusal.check()

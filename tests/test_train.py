@@ -1,5 +1,6 @@
 """Training is a fold: each step is its parts, one after the other, to the bit."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,11 +13,12 @@ from n2nfun.layers import Conv2d, ConvParams
 from n2nfun.losses import L0, L1, MSE
 from n2nfun.optim import SGD, Adam, clip_by_global_norm
 from n2nfun.schedules import cosine
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded
 from n2nfun.train import Batch, TrainState, TrainStep, fit, train_step
-from tests.bits import assert_same_bits
 from tests.layer_cases import BETTER, PAPER
-from tests.numbers import seeded
 from tests.purity import assert_outside_autograd, nothing_changed
+from tests.refusals import Refusal, each
 from tests.shape_checking import unchecked
 
 NETWORKS: list[Any] = [PAPER, BETTER]
@@ -135,11 +137,8 @@ def test_batches_are_taken_one_at_a_time() -> None:
 
 
 def test_errors_of_the_parts_come_through() -> None:
-    step = TrainStep(PAPER, MSE(), SGD(0.1), max_norm=-1.0)
-    state, batch = step.init(seeded(0)), batches(1)[0]
-    with pytest.raises(ValueError, match=r"-1\.0, expected a positive finite number"):
-        step(state, batch)
     step = TrainStep(PAPER, MSE(), SGD(0.1))
+    state, batch = step.init(seeded(0)), batches(1)[0]
     with unchecked():  # elsewhere in the tests the second batch cannot be made
         narrow, short = Batch(batch.x[:, :2], batch.target[:, :2]), Batch(batch.x, batch.target[:1])
     with pytest.raises(ShapeError, match=r'^layer 0 "Conv2d": x has 2 channels'):
@@ -154,3 +153,88 @@ def test_a_network_may_make_other_images_than_it_takes() -> None:
     batch = Batch(torch.ones(2, 3, 4, 4), torch.zeros(2, 1, 2, 2))
     state, _ = step(step.init(seeded(0)), batch)
     assert state.step == 1
+
+
+# For callers without a type checker.
+steps: Any = TrainStep
+stepping: Any = train_step
+folding: Any = fit
+sgd = SGD(0.1)
+one = Conv2d(1, 1, 1)
+made: Any = TrainStep(one, MSE(), sgd)
+state: Any = made.init(seeded(0))
+square = torch.ones(1, 1, 2, 2)
+batch: Any = Batch(square, square)
+
+
+def forgot_the_call(_step: int) -> object:
+    return MSE
+
+
+CLASS = "<class 'n2nfun.layers.conv.Conv2d'>, expected a layer: call it, Conv2d(...), to make one"
+FUNCTION = "expected a function of the step, such as constant(0.1)"
+POSITIVE = "expected a positive finite number"
+STATE = "expected the TrainState that TrainStep.init() or start() makes"
+REFUSALS = [
+    Refusal(lambda: steps(Conv2d, MSE(), sgd), TypeError, f"TrainStep: layer is {CLASS}"),
+    Refusal(lambda: steps("net", MSE(), sgd), TypeError, "TrainStep: layer is 'net', expected a layer"),
+    Refusal(lambda: steps(one, MSE, sgd), TypeError, "TrainStep: loss is the class MSE, expected MSE(...)"),
+    Refusal(lambda: steps(one, L0, sgd), TypeError, "TrainStep: loss is the class L0, expected L0(...)"),
+    Refusal(lambda: steps(one, "mse", sgd), TypeError, "TrainStep: loss is 'mse', expected a loss, such as MSE()"),
+    Refusal(lambda: steps(one, MSE(), SGD), TypeError, "TrainStep: optimizer is the class SGD, expected SGD(...)"),
+    Refusal(
+        lambda: steps(one, MSE(), 0.1),
+        TypeError,
+        "TrainStep: optimizer is 0.1, expected an optimizer, such as SGD(0.1)",
+    ),
+    Refusal(lambda: steps(one, MSE(), sgd, 0.1), TypeError, f"schedule is 0.1, {FUNCTION}"),
+    Refusal(lambda: steps(one, MSE(), sgd, max_norm=-1.0), ValueError, f"max_norm is -1.0, {POSITIVE}"),
+    Refusal(lambda: steps(one, MSE(), sgd, max_norm=0), ValueError, f"max_norm is 0, {POSITIVE}"),
+    Refusal(lambda: steps(one, MSE(), sgd, max_norm=math.inf), ValueError, f"max_norm is inf, {POSITIVE}"),
+    Refusal(lambda: steps(one, MSE(), sgd, max_norm="1"), TypeError, "max_norm is '1', expected a number"),
+    Refusal(lambda: stepping(Conv2d, MSE(), sgd, state, batch), TypeError, f"train_step(): layer is {CLASS}"),
+    Refusal(
+        lambda: stepping(one, MSE, sgd, state, batch),
+        TypeError,
+        "train_step(): loss is the class MSE, expected MSE(...)",
+    ),
+    Refusal(
+        lambda: steps(one, forgot_the_call, sgd)(state, batch),
+        TypeError,
+        "train_step(): loss is the class MSE, expected MSE(...)",
+    ),
+    Refusal(
+        lambda: stepping(one, MSE(), SGD, state, batch),
+        TypeError,
+        "train_step(): optimizer is the class SGD, expected SGD(...)",
+    ),
+    Refusal(lambda: stepping(one, MSE(), sgd, state, batch, max_norm=-1), ValueError, f"max_norm is -1, {POSITIVE}"),
+    Refusal(
+        lambda: stepping(one, MSE(), sgd, state.params, batch),
+        TypeError,
+        f"train_step(): state is a ConvParams, {STATE}",
+    ),
+    Refusal(
+        lambda: stepping(one, MSE(), sgd, state, (square, square)),
+        TypeError,
+        "train_step(): batch is a tuple, expected Batch(x, target)",
+    ),
+    Refusal(lambda: made(batch, state), TypeError, f"TrainStep: state is a Batch, {STATE}"),
+    Refusal(lambda: made(state, (square, square)), TypeError, "TrainStep: batch is a tuple, expected Batch(x, target)"),
+    Refusal(lambda: folding(made, state.params, [batch]), TypeError, f"fit(): state is a ConvParams, {STATE}"),
+    Refusal(
+        lambda: next(folding(made, state, iter([square]))),
+        TypeError,
+        "TrainStep: batch is a Tensor, expected Batch(x, target)",
+    ),
+    Refusal(
+        lambda: folding(made, state, batch),
+        TypeError,
+        "fit(): batches is a Batch, expected an iterable of batches: [batch]",
+    ),
+]
+
+
+@each(REFUSALS)
+def test_refuses(refusal: Refusal) -> None:
+    refusal.check()

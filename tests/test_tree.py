@@ -11,9 +11,9 @@ from torch import Tensor
 
 from n2nfun.layer import NoParams
 from n2nfun.layers import ConvParams
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import listed, normal_numbers, seeds
 from n2nfun.tree import TreeError, assemble, branches, global_norm, leaves, paths, rebuild, tree_map, walk, zeros_like
-from tests.bits import assert_same_bits
-from tests.numbers import listed, normal_numbers, seeds
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma
@@ -141,6 +141,17 @@ def test_the_global_norm_does_not_overflow_in_its_sum() -> None:
 
 two = (torch.ones(2), None)
 untyped_map: Any = tree_map
+
+
+def three_of_vectors(leaf: Tensor) -> object:
+    return 3 if leaf.dim() == 1 else leaf
+
+
+def forgets(_leaf: Tensor) -> None:
+    return None
+
+
+untyped_rebuild: Any = rebuild
 weight = torch.zeros(4, 3, 2, 2)
 
 REFUSALS = [
@@ -202,6 +213,21 @@ REFUSALS = [
         TreeError,
         "tree 2 differs from tree 1 at [0].right[1]: "
         "expected a tensor of shape (4, 3, 2, 2), got a tensor of shape (1, 3, 2, 2)",
+    ),
+    Refusal(
+        lambda: untyped_map(three_of_vectors, (Node(0, (weight, weight[0, 0, 0])),)),
+        TypeError,
+        "tree_map(): function returned a int at [0].right[1], expected a tensor",
+    ),
+    Refusal(
+        lambda: untyped_map(forgets, weight),
+        TypeError,
+        "tree_map(): function returned a NoneType at the root, expected a tensor",
+    ),
+    Refusal(
+        lambda: untyped_rebuild(two, [3]),
+        TypeError,
+        "rebuild(): new_leaves has a int at [0], expected a tensor",
     ),
 ]
 

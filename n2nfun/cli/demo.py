@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from n2nfun.config import TrainConfig
+from n2nfun.config import TrainConfig, check_range
 
 __all__ = ["DemoConfig", "run"]
 
@@ -38,6 +38,7 @@ def run(config: DemoConfig) -> int:
     from n2nfun.cli.evaluate import show_evaluation  # noqa: PLC0415 - --help can do without
     from n2nfun.cli.train import train_and_watch  # noqa: PLC0415 - likewise
 
+    check_range("seconds", config.seconds, 0.001, 1_000_000)
     settings = TrainConfig(
         noise=config.noise,
         seed=config.seed,

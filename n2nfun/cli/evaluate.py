@@ -37,12 +37,14 @@ class EvaluateConfig:
 def run(config: EvaluateConfig) -> int:
     """Evaluate, print, write."""
     from n2nfun.run.evaluation import judging_data  # noqa: PLC0415 - --help can do without, torch above all
-    from n2nfun.run.folder import load_run  # noqa: PLC0415 - likewise
+    from n2nfun.run.folder import check_out, load_run  # noqa: PLC0415 - likewise
 
+    folder = config.run if config.run.is_dir() else config.run.parent
+    out = folder if config.out is None else config.out
+    check_out(out)
     trained = load_run(config.run)
     dataset = judging_data(trained, data=config.data, noise=config.noise, validation=config.validation)
-    folder = config.run if config.run.is_dir() else config.run.parent
-    return show_evaluation(trained, folder if config.out is None else config.out, dataset)
+    return show_evaluation(trained, out, dataset)
 
 
 def show_evaluation(trained: "LoadedRun", out: Path, dataset: "Dataset | None" = None) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from n2nfun.config import ConfigError
+from n2nfun.config import LARGEST_SEED, ConfigError, check_range
 
 if TYPE_CHECKING:
     from n2nfun.conditions import Finding
@@ -79,6 +79,7 @@ def _pairs(config: InspectConfig) -> "Pairs":
                 return read_pairs((first, second), size=config.size)
             case _:
                 raise ConfigError(f"--pairs has {len(config.pairs)} paths, expected a file, or two folders")
+    check_range("seed", config.seed, 0, LARGEST_SEED)
     noise = parse_noise("gaussian:25" if config.noise is None else config.noise)
     photographs = training_photographs() if config.data is None else read_photographs(config.data)
     size = 32 if config.size is None else config.size

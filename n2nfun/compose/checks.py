@@ -14,8 +14,17 @@ def require_layer(what: str, value: object) -> None:
         TypeError: if the value is anything else, such as a layer's class.
     """
     if not isinstance(value, Layer):
-        hint = f": call it, {value.__name__}(...), to make one" if isinstance(value, type) else ""
-        raise TypeError(f"{what} is {value!r}, expected a layer{hint}")
+        raise TypeError(f"{what} is {_describe(value)}")
+
+
+def _describe(value: object) -> str:
+    """Say what stands in a layer's place; of an object its full type, as other libraries' layers have our names."""
+    if isinstance(value, type):
+        hint = f": call it, {value.__name__}(...), to make one" if issubclass(value, Layer) else ""
+        return f"{value!r}, expected a layer{hint}"
+    kind = type(value)
+    named = repr(value) if kind.__module__ == "builtins" else f"a {kind.__module__}.{kind.__qualname__}"
+    return f"{named}, expected a layer"
 
 
 def require_tensor(owner: str, x: object) -> None:

@@ -56,12 +56,33 @@ def read_folder_pairs(first: str | Path, second: str | Path, *, size: int | tupl
         PairsError: If a name is in one folder only, the two images of a name differ in size, an image is smaller than
             a tile, sizes differ and no tile size is given, or grey and colour are mixed.
     """
+    return read_tiles(first, second, size=size)[0]
+
+
+def read_tiles(
+    first: str | Path, second: str | Path, *, size: int | tuple[int, int] | None = None
+) -> tuple[Pairs, tuple[int, ...]]:
+    """Read pairs as `read_folder_pairs` does, and say how many of them each image gave, in their order.
+
+    With that the tiles of an image can be kept together: those of one scene are too alike to learn from some and to be
+    judged by the others.
+
+    Args:
+        first: One folder.
+        second: The other.
+        size: Height and width of the tiles: see `read_folder_pairs`.
+
+    Raises:
+        ImageError: See `read_folder_pairs`.
+        PairsError: Likewise.
+    """
     paths = {path.name: path for path in list_images(first)}
     partners = {path.name: path for path in list_images(second)}
     for folder, missing in ((second, paths.keys() - partners.keys()), (first, partners.keys() - paths.keys())):
         if missing:
             raise PairsError(f"{folder}: has no {_some(sorted(missing))}; expected the same names in both folders")
     tiles: list[tuple[Photo, Photo]] = []
+    counts: list[int] = []
     for name, path in paths.items():
         one, other = _compact(read_image(path)), _compact(read_image(partners[name]))
         if one.shape != other.shape:
@@ -73,11 +94,12 @@ def read_folder_pairs(first: str | Path, second: str | Path, *, size: int | tupl
                 f"{path} is {_text(one)}, the images before it are {_text(tiles[0][0])}; expected one size: "
                 "give a size to cut them into tiles"
             )
-        tiles.extend(zip(_tiles(path, one, size), _tiles(path, other, size), strict=True))
+        pairs = [*zip(_tiles(path, one, size), _tiles(path, other, size), strict=True)]
+        tiles.extend(pairs)
+        counts.append(len(pairs))
     in_bytes = all(tile.dtype == torch.uint8 for pair in tiles for tile in pair)
-    return Pairs(
-        *(torch.stack([tile if in_bytes else as_values(tile) for tile in side]) for side in zip(*tiles, strict=True))
-    )
+    sides = (torch.stack([tile if in_bytes else as_values(tile) for tile in side]) for side in zip(*tiles, strict=True))
+    return Pairs(*sides), tuple(counts)
 
 
 def _tiles(path: Path, image: Photo, size: int | tuple[int, int] | None) -> list[Photo]:

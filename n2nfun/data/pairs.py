@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
@@ -44,10 +45,10 @@ class Pairs:
     def __post_init__(self) -> None:
         if self.first.dtype not in {torch.uint8, torch.float32}:
             raise PairsError(f"first is {self.first.dtype}; expected torch.uint8, or torch.float32 in [0, 1]")
-        if self.first.ndim != 4 or self.first.shape[1] not in {1, 3}:
+        if self.first.ndim != 4 or self.first.shape[1] not in {1, 3} or 0 in self.first.shape[2:]:
             raise PairsError(
                 f"first has shape {tuple(self.first.shape)}; expected (pairs, channels, height, width) "
-                "with 1 or 3 channels"
+                "with 1 or 3 channels, and a height and a width of at least 1"
             )
         for name, other in (("second", self.second), ("clean", self.clean)):
             if other is not None and (other.shape, other.dtype) != (self.first.shape, self.first.dtype):
@@ -108,7 +109,8 @@ def make_pairs(
         generator: The only source of randomness: the same state gives the same pairs.
 
     Raises:
-        PairsError: If there are no photographs, if grey and colour are mixed, or if count is below 1.
+        PairsError: If there are no photographs, if grey and colour are mixed, if count is below 1, or if there is no
+            memory for so many pairs.
         NoiseError: If a photograph is too small for the noise at this size.
 
     Example:
@@ -130,15 +132,31 @@ def make_pairs(
         raise PairsError(
             f"the photographs have {sorted(channels)} channels; expected one kind: all grey, or all colour"
         )
+    for photograph in {photograph.shape: photograph for photograph in photographs}.values():
+        # Whether the noise fits is for the noise to say: before memory is asked for, and from no randomness of the caller's.
+        noise.pair(photograph, (height, width), torch.Generator())
     in_bytes = isinstance(noise, Subsample) and all(_has_eight_bits(photograph) for photograph in photographs)
     shape = (count, channels.pop(), height, width)
-    first, second, clean = (torch.empty(shape, dtype=torch.uint8 if in_bytes else torch.float32) for _ in range(3))
+    first, second, clean = _three(shape, torch.uint8 if in_bytes else torch.float32)
     for index in range(count):
         photograph = photographs[draw_integer(0, len(photographs) - 1, generator)]
         pair = noise.pair(photograph, (height, width), generator)
         for stored, image in ((first, pair.first), (second, pair.second), (clean, pair.clean)):
             stored[index] = image * 255 + 0.5 if in_bytes else image  # a byte cuts the fraction off: that rounds
     return Pairs(first, second, clean)
+
+
+def _three(shape: tuple[int, int, int, int], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Three empty tensors, asked for at once: each alone might be granted where there is no memory for all."""
+    try:
+        first, second, clean = torch.empty((3, *shape), dtype=dtype)
+    except (RuntimeError, MemoryError, TypeError):  # TypeError: a count that does not fit 64 bits
+        count, _, height, width = shape
+        gib = -(-3 * prod(shape) * dtype.itemsize // 2**30)
+        raise PairsError(
+            f"{count} pairs of {height}x{width} need {gib} GiB, more than there is: use fewer or smaller ones"
+        ) from None
+    return first, second, clean
 
 
 def _has_eight_bits(photograph: Photo) -> bool:

@@ -1,13 +1,13 @@
 """Functions of each number by itself: ReLU, Sigmoid, Identity."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from n2nfun.layer import ChannelPreserving, NoParams, Shape
+from n2nfun.layer import ChannelPreserving, NoParams, Shape, ShapeError
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 
 __all__ = ["Identity", "IdentityCache", "ReLU", "ReLUCache", "Sigmoid", "SigmoidCache"]
@@ -26,7 +26,17 @@ class Elementwise(ChannelPreserving[NoParams, C]):
         return NoParams()
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the shape itself."""
+        """Return the shape itself, of any rank and with any zeros.
+
+        Raises:
+            TypeError: if it is not a tuple of ints.
+            ShapeError: if a size is negative.
+        """
+        given: object = shape
+        if not isinstance(given, tuple) or not all(isinstance(size, int) for size in cast("tuple[object, ...]", given)):
+            raise TypeError(f"shape is {given!r}, expected a tuple of ints")
+        if any(size < 0 for size in shape):
+            raise ShapeError(f"x has shape {tuple(shape)}, expected no negative size")
         return shape
 
 
@@ -64,7 +74,7 @@ class ReLU(Elementwise[ReLUCache]):
         """``dx = grad`` where ``y > 0``, else 0."""
         check_params("ReLU.backward()", params, NoParams)
         check_cache("ReLU.backward()", cache, ReLUCache)
-        check_gradient("ReLU.backward()", grad, tuple(cache.y.shape), cache.y.dtype)
+        check_gradient("ReLU.backward()", grad, tuple(cache.y.shape), cache.y.dtype, cache.y.device)
         return _where_positive(grad.detach(), cache.y), NoParams()
 
 
@@ -72,13 +82,6 @@ def _where_positive(grad: Tensor, y: Tensor) -> Tensor:
     """Return grad where ``y > 0`` (or NaN), else 0, in one pass and without a mask in memory."""
     chosen: Tensor = torch.ops.aten.threshold_backward(grad, y, 0)
     return chosen
-
-
-def _dense(x: Tensor) -> Tensor:
-    """Return x without holes in its memory: around them torch computes exp in another way, of another last bit."""
-    if x.is_contiguous() or (x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)):
-        return x
-    return x.contiguous()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class Sigmoid(Elementwise[SigmoidCache]):
         """``y = 1 / (1 + exp(-x))``."""
         check_input("Sigmoid.forward()", x)
         check_params("Sigmoid.forward()", params, NoParams)
-        y = torch.sigmoid(_dense(x.detach()))
+        # Numbers at the end of the memory are computed in another way than by eight, of another last bit: the order of
+        # the memory must always be the same.
+        y = torch.sigmoid(x.detach().contiguous())
         return y, SigmoidCache(y)
 
     def backward(
@@ -115,15 +120,16 @@ class Sigmoid(Elementwise[SigmoidCache]):
         """``dx = grad * y * (1 - y)``."""
         check_params("Sigmoid.backward()", params, NoParams)
         check_cache("Sigmoid.backward()", cache, SigmoidCache)
-        check_gradient("Sigmoid.backward()", grad, tuple(cache.y.shape), cache.y.dtype)
+        check_gradient("Sigmoid.backward()", grad, tuple(cache.y.shape), cache.y.dtype, cache.y.device)
         return grad.detach() * (cache.y * (1 - cache.y)), NoParams()
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityCache:
-    """What the backward of Identity needs of its forward: the shape alone."""
+    """What the backward of Identity needs of its forward: no numbers."""
 
     shape: Shape
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ class Identity(Elementwise[IdentityCache]):
         """``y = x``."""
         check_input("Identity.forward()", x)
         check_params("Identity.forward()", params, NoParams)
-        return x.detach().clone(), IdentityCache(tuple(x.shape))
+        return x.detach().clone(), IdentityCache(tuple(x.shape), x.dtype)
 
     def backward(
         self, params: NoParams, cache: IdentityCache, grad: Float[Tensor, "*shape"]
@@ -148,5 +154,5 @@ class Identity(Elementwise[IdentityCache]):
         """``dx = grad``."""
         check_params("Identity.backward()", params, NoParams)
         check_cache("Identity.backward()", cache, IdentityCache)
-        check_gradient("Identity.backward()", grad, cache.shape)
+        check_gradient("Identity.backward()", grad, cache.shape, cache.dtype)
         return grad.detach().clone(), NoParams()

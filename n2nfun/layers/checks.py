@@ -5,7 +5,15 @@ from torch import Tensor
 
 from n2nfun.layer import Shape, ShapeError
 
-__all__ = ["check_cache", "check_float", "check_gradient", "check_input", "check_parameter"]
+__all__ = [
+    "check_cache",
+    "check_cached_device",
+    "check_float",
+    "check_gradient",
+    "check_input",
+    "check_parameter",
+    "check_params",
+]
 
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -21,10 +29,9 @@ def check_float(owner: str, name: str, value: object) -> None:
     if value.layout != torch.strided:
         raise TypeError(f"{owner}: {name} has layout {value.layout}, expected a dense tensor: {name}.to_dense()")
     if value.dtype not in _FLOATS:
-        raise TypeError(
-            f"{owner}: {name} is {value.dtype}, expected a floating-point tensor: convert it first, "
-            f"images of 8 bits with {name}.float() / 255"
-        )
+        whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+        hint = f": convert it first, images of 8 bits with {name}.float() / 255" if whole else ""
+        raise TypeError(f"{owner}: {name} is {value.dtype}, expected float32, float64, float16 or bfloat16{hint}")
 
 
 def check_input(owner: str, x: object) -> None:
@@ -80,11 +87,13 @@ def check_cache(owner: str, cache: object, kind: type) -> None:
         )
 
 
-def check_gradient(owner: str, grad: object, shape: Shape, dtype: torch.dtype | None = None) -> None:
-    """Require a gradient of the output's shape, and of its dtype where the cache knows it.
+def check_gradient(
+    owner: str, grad: object, shape: Shape, dtype: torch.dtype | None = None, device: torch.device | None = None
+) -> None:
+    """Require a gradient of the output's shape, and of its dtype and device where the cache knows them.
 
     Raises:
-        TypeError: if it is not a tensor of floats, or of another dtype.
+        TypeError: if it is not a tensor of floats, or of another dtype or device.
         ShapeError: if it has another shape.
     """
     check_float(owner, "grad", grad)
@@ -95,3 +104,15 @@ def check_gradient(owner: str, grad: object, shape: Shape, dtype: torch.dtype | 
         )
     if dtype is not None and grad.dtype != dtype:
         raise TypeError(f"{owner}: grad is {grad.dtype}, expected that of forward's output, {dtype}")
+    if device is not None:
+        check_cached_device(owner, grad, device)
+
+
+def check_cached_device(owner: str, grad: Tensor, device: torch.device) -> None:
+    """Require a gradient on the device of what forward kept.
+
+    Raises:
+        TypeError: if it is on another.
+    """
+    if grad.device != device:
+        raise TypeError(f"{owner}: grad is on {grad.device}, cache on {device}: move one to the other's device")

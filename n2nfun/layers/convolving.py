@@ -11,7 +11,7 @@ from n2nfun.arguments import check_flag
 from n2nfun.geometry import Pair, Size, as_pair, check_count
 from n2nfun.init import Initializer, xavier_uniform
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
-from n2nfun.layers.checks import check_float, check_parameter, check_params
+from n2nfun.layers.checks import check_cached_device, check_float, check_parameter, check_params
 from n2nfun.layers.precision import working
 
 __all__ = ["ConvParams", "ConvolvingLayer"]
@@ -87,11 +87,11 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         return ConvParams(dweight, g.sum((0, 1, 2)).to(dtype) if self.bias else None)
 
     def _check_cached(self, owner: str, cached: Tensor, grad: Tensor, shape: Shape, output_shape: Shape) -> None:
-        """Require that this layer made the cache, of params of grad's dtype.
+        """Require that this layer made the cache, of params of grad's dtype and device.
 
         Raises:
             ShapeError: if an input of this shape would not have given this output.
-            TypeError: if it was computed in another dtype.
+            TypeError: if it was computed in another dtype or on another device.
         """
         try:
             fits = self.output_shape(shape) == output_shape
@@ -101,6 +101,7 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
             raise ShapeError(f"{owner}: cache is that of another layer: it has input {shape} and output {output_shape}")
         if cached.dtype != working(grad).dtype:
             raise TypeError(f"{owner}: grad is {grad.dtype}, cache was computed in {cached.dtype}")
+        check_cached_device(owner, grad, cached.device)
 
     def _check_params(self, owner: str, params: ConvParams, what: str, like: Tensor) -> None:
         check_params(owner, params, ConvParams)

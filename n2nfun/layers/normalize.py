@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,9 +17,10 @@ __all__ = ["Normalize", "NormalizeCache"]
 
 @dataclass(frozen=True, slots=True)
 class NormalizeCache:
-    """What the backward of Normalize needs of its forward: the shape alone."""
+    """What the backward of Normalize needs of its forward: no numbers."""
 
     shape: Shape
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Normalize(Elementwise[NormalizeCache]):
         check_input("Normalize.forward()", x)
         check_params("Normalize.forward()", params, NoParams)
         y = (working(x) - self.mean) / self.std
-        return y.to(x.dtype), NormalizeCache(tuple(x.shape))
+        return y.to(x.dtype), NormalizeCache(tuple(x.shape), x.dtype)
 
     def backward(
         self, params: NoParams, cache: NormalizeCache, grad: Float[Tensor, "*shape"]
@@ -64,5 +66,5 @@ class Normalize(Elementwise[NormalizeCache]):
         """``dx = grad / std``."""
         check_params("Normalize.backward()", params, NoParams)
         check_cache("Normalize.backward()", cache, NormalizeCache)
-        check_gradient("Normalize.backward()", grad, cache.shape)
+        check_gradient("Normalize.backward()", grad, cache.shape, cache.dtype)
         return (working(grad) / self.std).to(grad.dtype), NoParams()

@@ -1,6 +1,7 @@
 """What a run learns from and is judged by."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from n2nfun.data import (
     read_photographs,
     training_photographs,
 )
+from n2nfun.data.folders import read_tiles
 
 __all__ = ["Dataset", "load_dataset"]
 
@@ -49,6 +51,10 @@ class Dataset:
 def load_dataset(config: TrainConfig) -> Dataset:
     """Read or make what the settings name; the same settings give the same data.
 
+    About a tenth is held out to judge by. Of photographs, and of two folders, these are whole images: no tile is judged
+    whose neighbour was learned from. Where two folders hold a single image, some of its tiles are held out all the same;
+    and of a file, whose pairs do not say where they come from, the last ones.
+
     Raises:
         ConfigError: if there is too little data to hold something out.
         ValueError: if something cannot be read, or does not fit the settings.
@@ -77,19 +83,29 @@ def _made(config: TrainConfig) -> Dataset:
 
 
 def _given(config: TrainConfig) -> Dataset:
-    source = config.pairs[0] if len(config.pairs) == 1 else (config.pairs[0], config.pairs[1])
-    pairs = read_pairs(source, size=config.size) if isinstance(source, tuple) else read_pairs(source)
+    counts: tuple[int, ...] = ()
+    if len(config.pairs) == 1:
+        pairs = read_pairs(config.pairs[0])
+    else:
+        pairs, counts = read_tiles(config.pairs[0], config.pairs[1], size=config.size)
     if len(pairs) < 2:
         raise ConfigError(f"--pairs has {len(pairs)} pairs, expected at least 2: one is held out to judge by")
-    held_out = max(1, min(len(pairs) // _HOLD_OUT, _MOST_VALIDATION))
-    training, validation = pairs.part(0, len(pairs) - held_out), pairs.part(len(pairs) - held_out, len(pairs))
-    validation = _judged(config, validation)
+    cut = _cut(len(pairs), counts)
+    training, held_out = pairs.part(0, cut), pairs.part(cut, min(len(pairs), cut + _MOST_VALIDATION))
+    validation = _judged(config, held_out)
     shown = validation[:4]
     samples = tuple(
         NoisyPair(shown.first[i], shown.second[i], shown.second[i] if shown.clean is None else shown.clean[i])
         for i in range(len(shown))
     )
     return Dataset(training, validation, samples, None)
+
+
+def _cut(pairs: int, counts: tuple[int, ...]) -> int:
+    """Return how many pairs are learned from: those of whole images, where it is known how many each image gave."""
+    wanted = pairs - max(1, min(pairs // _HOLD_OUT, _MOST_VALIDATION))
+    borders = [*accumulate(counts)][:-1]
+    return min(borders, key=lambda border: abs(border - wanted)) if borders else wanted
 
 
 def _judged(config: TrainConfig, otherwise: Pairs) -> Pairs:

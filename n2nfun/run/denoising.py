@@ -8,7 +8,7 @@ from pathlib import Path
 from n2nfun.config import ConfigError
 from n2nfun.data import ImageError, format_of, list_images, read_image, write_image
 from n2nfun.restore import restore
-from n2nfun.run.folder import LoadedRun
+from n2nfun.run.folder import LoadedRun, check_out
 
 __all__ = ["Denoised", "Failed", "denoise_files", "plan_files"]
 
@@ -45,8 +45,7 @@ def plan_files(sources: Sequence[Path], out: Path) -> tuple[Path, ...]:
             no folder.
         ImageError: if a folder has no images.
     """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out}: is a file, expected a folder for the results")
+    check_out(out)
     files = tuple(path for source in sources for path in (list_images(source) if source.is_dir() else (source,)))
     if not files:
         raise ConfigError("no images are given, expected image files, or folders of them")

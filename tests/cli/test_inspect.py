@@ -8,7 +8,7 @@ import torch
 
 from n2nfun.cli.main import main
 from n2nfun.data import Picture, write_image
-from tests.numbers import seeded
+from n2nfun.testing.numbers import seeded
 
 CLEAN = torch.rand(200, 3, 1, 1, generator=seeded(0)).expand(200, 3, 16, 16)
 FIRST, SECOND = (0.25 + CLEAN / 2 + 0.05 * torch.randn(CLEAN.shape, generator=seeded(seed)) for seed in (1, 2))
@@ -105,6 +105,9 @@ def test_photographs_come_with_the_package(capsys: pytest.CaptureFixture[str]) -
         (["--pairs", "pairs.npz", "--size", "8"], "pairs.npz: size is 8, but only the images of two folders are cut"),
         (["--noise", "snow:1"], "no model has the name 'snow'"),
         (["--data", "gone"], "gone: no such folder"),
+        (["--seed", "99999999999999999999999"], "--seed is 99999999999999999999999, expected from 0 to 922337203685"),
+        (["--size", "100000"], "the photograph is 512x512, too small for a crop of 100000x100000 (height x width)"),
+        (["--count", "100000000000"], "100000000000 pairs of 32x32 need 3433228 GiB, more than there is: use fewer"),
         (["--count", "0"], "count is 0; expected at least 1"),
         (["--count", "1", "--size", "8"], "first is too small to judge"),
         (["--size", "0"], "size is 0; expected"),

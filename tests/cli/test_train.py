@@ -51,6 +51,37 @@ def test_an_error_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--time-budget", "inf"], "--time-budget is inf, expected more than 0 and at most 1e+09"),
+        (["train", "--epochs", "inf"], "--epochs is inf, expected more than 0 and at most 1e+09"),
+        (["train", "--lr", "nan"], "--lr is nan, expected more than 0 and at most 1e+30"),
+        (["train", "--batch-size", "9" * 20], f"--batch-size is {'9' * 20}, expected from 1 to 65535"),
+        (["train", "--seed", "9" * 23], f"--seed is {'9' * 23}, expected from 0 to 9223372036854775807"),
+        (["demo", "--seed", "9" * 23], f"--seed is {'9' * 23}, expected from 0 to 9223372036854775807"),
+        (["demo", "--seconds", "inf"], "--seconds is inf, expected from 0.001 to 1000000"),
+        (["train", "-o", "file"], "file: is a file, expected a folder for the results"),
+        (["train", "-o", "file/deeper"], "file: is a file, expected a folder for the results"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_data_are_made(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("n2nfun.run.training.load_dataset", work)
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"n2nfun: error: {message}\n"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal that can be sent to one process there")
 def test_ctrl_c_ends_with_everything_written(tmp_path: Path) -> None:
     run = tmp_path / "run"

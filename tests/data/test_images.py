@@ -313,8 +313,10 @@ def test_images_are_listed_in_natural_order(tmp_path: Path) -> None:
     for name in ("b10.png", "b9.JPG", "a.tiff", ".hidden.png", "notes.txt", "B2.bmp", "b02.bmp", "b2.bmp", "10.png"):
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link to folder.png").symlink_to("folder.png")
+    (tmp_path / "link.png").symlink_to("nowhere")
     names = [path.name for path in list_images(tmp_path)]
-    assert names == ["10.png", "a.tiff", "B2.bmp", "b02.bmp", "b2.bmp", "b9.JPG", "b10.png"]
+    assert names == ["10.png", "a.tiff", "B2.bmp", "b02.bmp", "b2.bmp", "b9.JPG", "b10.png", "link.png"]
 
 
 def test_a_list_of_images_is_never_empty(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ def pickle_plainly(content: object, path: Path) -> None:
         ((FIRST, torch.zeros(1, dtype=torch.uint8).expand(10**12)), "holds a tensor of torch.uint8"),
         ((FIRST.to_sparse(), SECOND), "holds a tensor of torch.uint8"),
         ((FIRST, SECOND[:4].clone()), "second is torch.uint8 of shape (4, 3, 32, 32)"),
+        (
+            (draw_bytes(5, 3, 0, 32), draw_bytes(5, 3, 0, 32)),
+            "shape (5, 3, 0, 32); expected (pairs, channels, height, ",
+        ),
         ((draw_bytes(5, 32, 32), draw_bytes(5, 32, 32)), "shape (5, 32, 32)"),
     ],
 )
@@ -151,6 +155,10 @@ def test_archives_are_read(dtype: type[np.generic], with_clean: bool, tmp_path: 
         (
             {"first": FIRST.permute(0, 2, 3, 1).numpy(), "second": SECOND.numpy()},
             "shape (5, 32, 32, 3); expected (pairs",
+        ),
+        (
+            {"first": FIRST[:, :, :, :0].numpy(), "second": SECOND[:, :, :, :0].numpy()},
+            "shape (5, 3, 32, 0); expected (pairs, channels, height, width) with 1 or 3 channels, and a height and a width",
         ),
         ({"first": FIRST.numpy(), "second": SECOND[:3].numpy()}, "second is torch.uint8 of shape (3, 3, 32, 32)"),
     ],

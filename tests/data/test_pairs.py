@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from n2nfun.data import NoiseError, Pairs, PairsError, Subsample, make_pairs, parse_noise
-from tests.bits import assert_same_bits
+from n2nfun.testing.bits import assert_same_bits
 from tests.purity import nothing_changed
 
 
@@ -28,6 +28,12 @@ PHOTOGRAPHS = (draw_bytes(3, 50, 60, seed=1), draw_bytes(3, 70, 45, seed=2), dra
     [
         (torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), None, r"first has shape (2, 3, 4); expected (pairs, channels, "),
         (torch.zeros(2, 2, 4, 4), torch.zeros(2, 2, 4, 4), None, "with 1 or 3 channels"),
+        (
+            torch.zeros(2, 1, 0, 4),
+            torch.zeros(2, 1, 0, 4),
+            None,
+            "first has shape (2, 1, 0, 4); expected (pairs, channels, height, width) with 1 or 3 channels, and a height",
+        ),
         (torch.zeros(2, 1, 4, 4).half(), torch.zeros(2, 1, 4, 4), None, "first is torch.float16; expected torch.uint8"),
         (
             torch.zeros(2, 1, 4, 4),
@@ -132,3 +138,28 @@ def test_what_cannot_make_pairs_is_refused() -> None:
         make_pairs([torch.zeros(3, 50, 50, dtype=torch.int64)], noise, 1, 5, seeded())
     with pytest.raises(ValueError, match=r"size is \(5, -1\)"):
         make_pairs(PHOTOGRAPHS, noise, 1, (5, -1), seeded())
+
+
+@pytest.mark.parametrize(
+    ("count", "gib"),
+    [
+        (10**13, 6_705_523),
+        (10**17, 67_055_225_373),
+        (10**20, 67_055_225_372_315),
+    ],  # too many bytes, for 64 bits, itself
+)
+def test_pairs_that_no_memory_holds_are_refused(count: int, gib: int) -> None:
+    with pytest.raises(PairsError) as caught:
+        make_pairs(PHOTOGRAPHS, parse_noise("subsample:2-4"), count, (8, 10), seeded())
+    assert str(caught.value) == (f"{count} pairs of 8x10 need {gib} GiB, more than there is: use fewer or smaller ones")
+
+
+@pytest.mark.parametrize("text", ["subsample:2-4", "gaussian:25", "text:0.25"])
+def test_a_crop_that_does_not_fit_is_refused_before_memory_is_asked_for(text: str) -> None:
+    generator = seeded()
+    before = generator.get_state()
+    with pytest.raises(NoiseError, match=r"the photograph is 50x60, too small for .* 100000x100000"):
+        make_pairs(PHOTOGRAPHS, parse_noise(text), 10**11, 100_000, generator)
+    with pytest.raises(NoiseError, match="the photograph is 9x9, too small for"):
+        make_pairs([*PHOTOGRAPHS, draw_bytes(3, 9, 9)], parse_noise(text), 1, 10, generator)
+    assert torch.equal(generator.get_state(), before)

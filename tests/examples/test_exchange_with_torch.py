@@ -4,8 +4,8 @@ import torch
 
 from examples.exchange_with_torch import from_state_dict, to_state_dict, train_twins
 from n2nfun.models import paper
+from n2nfun.testing.bits import assert_same_bits
 from n2nfun.tree import leaves
-from tests.bits import assert_same_bits
 
 
 def test_parameters_survive_the_exchange() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2nfun.layer import NoParams, ShapeError
-from n2nfun.layers import Conv2d, ConvCache, Identity, IdentityCache, ReLU, ReLUCache, Sigmoid, SigmoidCache
-from tests.bits import assert_same_bits
-from tests.numbers import listed, normal_numbers, seeded, seeds
+from n2nfun.layers import Conv2d, ConvCache, Identity, IdentityCache, ReLU, Sigmoid
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import listed, normal_numbers, seeded, seeds
 from tests.oracle import compute, differentiate
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma, half_smallest, unit_roundoff, working_dtype
@@ -175,8 +175,23 @@ def refusals_of(layer: Any, name: str) -> list[Refusal]:
         Refusal(
             lambda: layer.forward(params, x.bool()),
             TypeError,
-            f"{name}.forward(): x is torch.bool, expected a floating-point tensor: convert it first, "
+            f"{name}.forward(): x is torch.bool, expected float32, float64, float16 or bfloat16",
+        ),
+        Refusal(
+            lambda: layer.forward(params, x.long()),
+            TypeError,
+            f"{name}.forward(): x is torch.int64, expected float32, float64, float16 or bfloat16: convert it first, "
             "images of 8 bits with x.float() / 255",
+        ),
+        Refusal(
+            lambda: layer.forward(params, x.to(torch.complex64)),
+            TypeError,
+            f"{name}.forward(): x is torch.complex64, expected float32, float64, float16 or bfloat16",
+        ),
+        Refusal(
+            lambda: layer.forward(params, x.to(torch.float8_e5m2)),
+            TypeError,
+            f"{name}.forward(): x is torch.float8_e5m2, expected float32, float64, float16 or bfloat16",
         ),
         Refusal(
             lambda: layer.forward(conv_params, x),
@@ -201,19 +216,39 @@ def refusals_of(layer: Any, name: str) -> list[Refusal]:
         Refusal(
             lambda: layer.backward(params, cache, 1), TypeError, f"{name}.backward(): grad is a int, expected a tensor"
         ),
+        Refusal(
+            lambda: layer.backward(params, cache, x.double()),
+            TypeError,
+            f"{name}.backward(): grad is torch.float64, expected that of forward's output, torch.float32",
+        ),
+        Refusal(lambda: layer.output_shape("abc"), TypeError, "shape is 'abc', expected a tuple of ints"),
+        Refusal(lambda: layer.output_shape((1, 2.0)), TypeError, "shape is (1, 2.0), expected a tuple of ints"),
+        Refusal(lambda: layer.output_shape([1, 2]), TypeError, "shape is [1, 2], expected a tuple of ints"),
+        Refusal(
+            lambda: layer.output_shape((1, -3, 0)), ShapeError, "x has shape (1, -3, 0), expected no negative size"
+        ),
     ]
 
 
-@each(refusals_of(relu, "ReLU") + refusals_of(squash, "Sigmoid") + refusals_of(identity, "Identity"))
+def a_gradient_elsewhere(layer: Any, name: str) -> Refusal:
+    cache = layer.forward(params, x)[1]
+    message = f"{name}.backward(): grad is on meta, cache on cpu: move one to the other's device"
+    return Refusal(lambda: layer.backward(params, cache, x.to("meta")), TypeError, message)
+
+
+REFUSALS = [
+    *refusals_of(relu, "ReLU"),
+    a_gradient_elsewhere(relu, "ReLU"),
+    *refusals_of(squash, "Sigmoid"),
+    a_gradient_elsewhere(squash, "Sigmoid"),
+    *refusals_of(identity, "Identity"),
+]
+
+
+@each(REFUSALS)
 def test_refuses(refusal: Refusal) -> None:
     refusal.check()
 
 
-@pytest.mark.parametrize(("layer", "cache"), [(relu, ReLUCache(x)), (squash, SigmoidCache(x))], ids=["ReLU", "Sigmoid"])
-def test_refuses_a_gradient_of_another_dtype(layer: Any, cache: object) -> None:
-    with pytest.raises(TypeError, match=rf"^{type(layer).__name__}\.backward\(\): grad is torch\.float64"):
-        layer.backward(params, cache, x.double())
-
-
-def test_identity_keeps_the_shape_alone() -> None:
-    assert Identity().forward(NoParams(), x)[1] == IdentityCache((2, 3))
+def test_identity_keeps_no_numbers() -> None:
+    assert Identity().forward(NoParams(), x)[1] == IdentityCache((2, 3), torch.float32)

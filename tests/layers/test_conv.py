@@ -10,27 +10,28 @@ from hypothesis import Phase, example, given, settings
 from n2nfun.init import xavier_normal, xavier_uniform
 from n2nfun.layer import NoParams, ShapeError
 from n2nfun.layers import Conv2d, ConvCache, ConvParams, ReLU, ReLUCache
-from tests.bits import assert_same_bits
-from tests.geometries import Axis, Convolution, convolutions
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.geometries import Axis, ConvGeometry, conv_geometries
+from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
+from n2nfun.tree import tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
-from tests.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from tests.oracle import compute
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES
 from tests.shape_checking import unchecked
 
 _FIVE = Axis(size=5, kernel=2, stride=2, padding=0)
-REPORT = Convolution(Conv2d(1, 2, 2, stride=2), (1, 1, 5, 5), _FIVE, _FIVE)
+REPORT = ConvGeometry(Conv2d(1, 2, 2, stride=2), (1, 1, 5, 5), _FIVE, _FIVE)
 """The course report's: two windows in five rows, the last of which no window reads."""
 
 
-def drawn_geometries() -> list[Convolution]:
+def drawn_geometries() -> list[ConvGeometry]:
     """Draw the same 300 geometries in every run."""
-    found: list[Convolution] = []
+    found: list[ConvGeometry] = []
 
     @settings(max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
-    @given(convolutions())
-    def collect(case: Convolution) -> None:
+    @given(conv_geometries())
+    def collect(case: ConvGeometry) -> None:
         found.append(case)
 
     collect()
@@ -65,15 +66,15 @@ def test_what_is_called_uncovered(size: int, border: bool, gap: bool) -> None:
     assert (axis.leaves_border(), axis.leaves_gap()) == (border, gap)
 
 
-@given(convolutions(), seeds())
+@given(conv_geometries(), seeds())
 @example(REPORT, seeded(0))
-def test_equals_autograd_exactly_in_float64(case: Convolution, generator: torch.Generator) -> None:
+def test_equals_autograd_exactly_in_float64(case: ConvGeometry, generator: torch.Generator) -> None:
     assert_exact(case.layer, case.shape, generator, torch.float64)
 
 
-@given(convolutions(), seeds())
+@given(conv_geometries(), seeds())
 @example(REPORT, seeded(0))
-def test_equals_autograd_exactly_in_float32(case: Convolution, generator: torch.Generator) -> None:
+def test_equals_autograd_exactly_in_float32(case: ConvGeometry, generator: torch.Generator) -> None:
     assert_exact(case.layer, case.shape, generator, torch.float32)
 
 
@@ -91,14 +92,14 @@ def test_batches_computed_in_pieces_are_exact(layer: Conv2d, shape: tuple[int, .
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@given(case=convolutions(), generator=seeds())
-def test_rounding_is_within_its_bound(dtype: torch.dtype, case: Convolution, generator: torch.Generator) -> None:
+@given(case=conv_geometries(), generator=seeds())
+def test_rounding_is_within_its_bound(dtype: torch.dtype, case: ConvGeometry, generator: torch.Generator) -> None:
     assert_rounded_within_bound(case.layer, case.shape, generator, dtype)
 
 
-@given(convolutions(), seeds())
+@given(conv_geometries(), seeds())
 @example(REPORT, seeded(0))
-def test_uncovered_input_has_no_part_in_anything(case: Convolution, generator: torch.Generator) -> None:
+def test_uncovered_input_has_no_part_in_anything(case: ConvGeometry, generator: torch.Generator) -> None:
     layer, uncovered = case.layer, case.uncovered()
     params, x = normal_params(layer, generator, torch.float64), normal_numbers(case.shape, generator, torch.float64)
     grad = normal_numbers(layer.output_shape(case.shape), generator, torch.float64)
@@ -127,8 +128,8 @@ def test_the_reports_geometry_by_hand() -> None:
     assert_same_bits(dparams, ConvParams(dweight, torch.tensor([10.0, 100.0])))
 
 
-@given(convolutions(), seeds())
-def test_images_of_a_batch_do_not_mix(case: Convolution, generator: torch.Generator) -> None:
+@given(conv_geometries(), seeds())
+def test_images_of_a_batch_do_not_mix(case: ConvGeometry, generator: torch.Generator) -> None:
     shape = (3, *case.shape[1:])
     params, x = normal_params(case.layer, generator, torch.float32), normal_numbers(shape, generator, torch.float32)
     y, _ = case.layer.forward(params, x)
@@ -137,8 +138,8 @@ def test_images_of_a_batch_do_not_mix(case: Convolution, generator: torch.Genera
     assert_same_bits(spoilt[::2], y[::2])
 
 
-@given(convolutions())
-def test_counts(case: Convolution) -> None:
+@given(conv_geometries())
+def test_counts(case: ConvGeometry) -> None:
     layer = case.layer
     batch, _, height, width = layer.output_shape(case.shape)
     taps = layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
@@ -256,7 +257,7 @@ INPUTS = [
     Refusal(
         lambda: layer.forward(params, x.byte()),
         TypeError,
-        "Conv2d.forward(): x is torch.uint8, expected a floating-point tensor: convert it first, "
+        "Conv2d.forward(): x is torch.uint8, expected float32, float64, float16 or bfloat16: convert it first, "
         "images of 8 bits with x.float() / 255",
     ),
     Refusal(
@@ -384,6 +385,21 @@ BACKWARD = [
         lambda: without_bias.backward(params, cache, y),
         TypeError,
         "Conv2d.backward(): params.bias is a tensor, expected None from a layer with bias=False",
+    ),
+    Refusal(
+        lambda: layer.backward(params, cache, y.to("meta")),
+        TypeError,
+        "Conv2d.backward(): grad is on meta, params.weight on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: layer.backward(tree_map(lambda leaf: leaf.to("meta"), params), cache, y.to("meta")),
+        TypeError,
+        "Conv2d.backward(): grad is on meta, cache on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: layer.gradients(tree_map(lambda leaf: leaf.to("meta"), params), cache, y.to("meta")),
+        TypeError,
+        "Conv2d.backward(): grad is on meta, cache on cpu: move one to the other's device",
     ),
 ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from n2nfun.layer import NoParams, ShapeError
 from n2nfun.layers import Identity, Normalize, NormalizeCache
-from tests.numbers import listed
+from n2nfun.testing.numbers import listed
 from tests.oracle import compute
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, gamma, half_smallest, unit_roundoff, working_dtype
@@ -55,7 +55,7 @@ def test_is_exact_where_arithmetic_is(values: list[int]) -> None:
 
 layer: Any = Normalize
 one = Normalize(0.0, 1.0)
-cache = NormalizeCache((2,))
+cache = NormalizeCache((2,), torch.float32)
 unknown: Any = object()
 
 REFUSALS = [
@@ -69,7 +69,7 @@ REFUSALS = [
     Refusal(
         lambda: one.forward(NoParams(), torch.ones(2).byte()),
         TypeError,
-        "Normalize.forward(): x is torch.uint8, expected a floating-point tensor: convert it first, "
+        "Normalize.forward(): x is torch.uint8, expected float32, float64, float16 or bfloat16: convert it first, "
         "images of 8 bits with x.float() / 255",
     ),
     Refusal(
@@ -87,6 +87,12 @@ REFUSALS = [
         ShapeError,
         "Normalize.backward(): grad has shape (3,), expected that of forward's output, (2,)",
     ),
+    Refusal(
+        lambda: one.backward(NoParams(), one.forward(NoParams(), torch.ones(2))[1], torch.ones(2).double()),
+        TypeError,
+        "Normalize.backward(): grad is torch.float64, expected that of forward's output, torch.float32",
+    ),
+    Refusal(lambda: one.output_shape((1, -3, 0)), ShapeError, "x has shape (1, -3, 0), expected no negative size"),
 ]
 
 

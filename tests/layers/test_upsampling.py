@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from n2nfun.layer import NoParams, Shape, ShapeError
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling
 from n2nfun.layers.phases import phase_groups
-from n2nfun.tree import leaves
-from tests.bits import assert_same_bits
-from tests.geometries import upsamplings
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.geometries import upsamplings
+from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
+from n2nfun.tree import leaves, tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
-from tests.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from tests.oracle import compute
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES
@@ -293,9 +293,14 @@ REFUSALS = [
         "dtype, grad.to(torch.float32) or tree_map(lambda leaf: leaf.to(torch.float16), params)",
     ),
     Refusal(
+        lambda: layer.backward(tree_map(lambda leaf: leaf.to("meta"), params), cache, y.to("meta")),
+        TypeError,
+        "Upsampling.backward(): grad is on meta, cache on cpu: move one to the other's device",
+    ),
+    Refusal(
         lambda: repeat.forward(NoParams(), x.int()),
         TypeError,
-        "NearestUpsampling.forward(): x is torch.int32, expected a floating-point tensor: convert it first, "
+        "NearestUpsampling.forward(): x is torch.int32, expected float32, float64, float16 or bfloat16: convert it first, "
         "images of 8 bits with x.float() / 255",
     ),
     Refusal(

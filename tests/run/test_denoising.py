@@ -14,10 +14,10 @@ from n2nfun.data import ImageError, Picture, read_image, write_image
 from n2nfun.restore import restore
 from n2nfun.run.denoising import Denoised, Failed, denoise_files, plan_files
 from n2nfun.run.folder import LoadedRun
-from tests.bits import assert_same_bits
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded
 from tests.data.test_hostile_images import BOMB
 from tests.fresh_runs import fresh_run
-from tests.numbers import seeded
 
 SIZES = [(1, 1), (1, 7), (2, 3), (9, 1), (13, 18), (16, 16)]
 # Pillow leaves the type of a profile open.

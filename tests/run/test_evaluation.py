@@ -17,9 +17,9 @@ from n2nfun.run import datasets, evaluation
 from n2nfun.run.datasets import Dataset, load_dataset
 from n2nfun.run.evaluation import evaluate_run, judging_data
 from n2nfun.run.folder import LoadedRun
-from tests.bits import assert_same_bits
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded
 from tests.fresh_runs import fresh_run
-from tests.numbers import seeded
 
 NAMES = ["noisy input", "Gaussian blur", "median", "total variation", "non-local means", "denoiser"]
 

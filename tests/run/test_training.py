@@ -11,14 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
-from n2nfun.checkpoint import load_checkpoint
-from n2nfun.config import ConfigError, TrainConfig
+from n2nfun.checkpoint import load_checkpoint, save_checkpoint
+from n2nfun.config import ConfigError, TrainConfig, config_to_json
 from n2nfun.data import read_image
+from n2nfun.data.batches import Augmentation
 from n2nfun.losses import L0, L1, MSE
 from n2nfun.metrics import psnr_mean
+from n2nfun.run.datasets import load_dataset
 from n2nfun.run.folder import load_run
 from n2nfun.run.training import Finished, Progress, TrainingError, run_training
-from tests.bits import assert_same_bits
+from n2nfun.testing.bits import assert_same_bits
 
 TINY = TrainConfig(steps=6, count=12, size=8, width=2, batch_size=4)
 
@@ -162,6 +164,101 @@ def test_learning_helps(tmp_path: Path) -> None:
     assert first.psnr_mean is not None
     assert last.psnr_mean is not None
     assert last.psnr_mean > first.psnr_mean
+
+
+def write_folders(folder: Path, *heights: int) -> tuple[Path, Path]:
+    """Write two folders of images 8 wide and so high, each of one value of its own."""
+    for side in ("noisy_a", "noisy_b"):
+        (folder / side).mkdir()
+        for number, height in enumerate(heights):
+            Image.new("L", (8, height), 10 * number).save(folder / side / f"{number}.png")
+    return folder / "noisy_a", folder / "noisy_b"
+
+
+@pytest.mark.parametrize(
+    ("tiles", "held_out"),
+    [
+        ((2, 2), 2),
+        ((1, 9), 9),  # at least one image is learned from
+        ((5, 5, 5, 4), 4),
+        ((9, 9, 1, 1), 2),
+        ((20, 1), 1),
+        ((20,), 2),  # of a single image some tiles
+    ],
+)
+def test_whole_images_of_two_folders_are_held_out(tiles: tuple[int, ...], held_out: int, tmp_path: Path) -> None:
+    pairs = write_folders(tmp_path, *(8 * number for number in tiles))
+    dataset = load_dataset(replace(TINY, pairs=pairs))
+    assert (len(dataset.training), len(dataset.validation)) == (sum(tiles) - held_out, held_out)
+    learned, judged = (
+        {int(value) for value in part.first[:, 0, 0, 0]} for part in (dataset.training, dataset.validation)
+    )
+    assert len(tiles) == 1 or not learned & judged
+
+
+def test_of_a_large_held_out_image_some_tiles_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("n2nfun.run.datasets._MOST_VALIDATION", 3)
+    dataset = load_dataset(replace(TINY, pairs=write_folders(tmp_path, 16, 80)))
+    assert (len(dataset.training), len(dataset.validation)) == (2, 3)
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_crops_are_learned_from(augment: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: set[tuple[int, ...]] = set()
+    forward = MSE.forward
+
+    def forward_and_tell(self: MSE, prediction: torch.Tensor, target: torch.Tensor) -> object:
+        shapes.add(tuple(prediction.shape))
+        return forward(self, prediction, target)
+
+    monkeypatch.setattr(MSE, "forward", forward_and_tell)
+    finished = run_in(tmp_path / "a", model="paper", size=10, crop=8, augment=augment)
+    assert shapes == {(4, 3, 8, 8)}
+    assert finished.dataset.training.first.shape[2:] == (10, 10)
+    assert load_run(tmp_path / "a").config.crop == 8
+
+
+def test_crops_alone_are_neither_turned_nor_swapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Augmentation] = []
+
+    def told(*values: Any, **names: Any) -> Augmentation:
+        used.append(Augmentation(*values, **names))
+        return used[-1]
+
+    monkeypatch.setattr("n2nfun.run.training.Augmentation", told)
+    run_in(tmp_path / "a", crop=4, augment=False)
+    run_in(tmp_path / "b", crop=4, target="clean")
+    assert used == [Augmentation(flips=False, turns=False, swap=False, crop=4), Augmentation(swap=False, crop=4)]
+
+
+def test_crops_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    zeros = np.zeros((2, 1, 9, 8), np.float32)
+    np.savez(tmp_path / "pairs.npz", first=zeros, second=zeros)
+    with pytest.raises(ConfigError) as caught:
+        run_in(tmp_path / "a", pairs=(tmp_path / "pairs.npz",), crop=9)
+    assert str(caught.value) == "--crop is 9, expected at most 8, as the pairs are 9x8"
+    with pytest.raises(ConfigError, match="height and width must be multiples of 4"):
+        run_in(tmp_path / "a", model="paper", size=8, crop=6)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "channels", "message"),
+    [
+        (TrainConfig(width=-1), 3, "--width is -1, expected from 1 to 4096"),
+        (TrainConfig(), -3, "channels is -3, expected 1 or 3"),
+        (TrainConfig(), "3", "channels is '3', expected 1 or 3"),
+    ],
+)
+def test_a_checkpoint_of_impossible_settings_is_named(
+    config: TrainConfig, channels: Any, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    settings: Any = {"config": config_to_json(config), "channels": channels}
+    save_checkpoint(path, (torch.zeros(1),), settings)
+    with pytest.raises(ConfigError) as caught:
+        load_run(tmp_path)
+    assert str(caught.value) == f"{path}: {message}"
 
 
 def test_refusals(tmp_path: Path) -> None:

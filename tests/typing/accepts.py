@@ -281,6 +281,11 @@ def unknown(n: int, *, wide: bool) -> None:
     assert_type(more, Sequential[tuple[Any, ...], tuple[Any, ...]])
     _ = a >> more >> Conv2d(16, 3, 1)
     _ = a >> sequential(*[c] * n) >> Conv2d(16, 3, 1)
+    # Layers of several types in one container, which needs an annotation.
+    kinds: list[Layer[Any, Any]] = [Conv2d(3, 16, 3), ReLU(), Conv2d(16, 3, 3)]
+    _ = sequential(*kinds)
+    made: dict[str, type[Layer[Any, Any]]] = {"relu": ReLU, "sigmoid": Sigmoid}
+    _ = a >> made["relu"]() >> Conv2d(16, 3, 1)
     _ = a >> sequential(Conv2d(16, 24, 1), *(Conv2d(24, 24, 1) for _ in range(n))) >> Conv2d(24, 3, 1)
 
 

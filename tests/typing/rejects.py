@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from n2nfun import (
+    L0,
     MSE,
     SGD,
     Adam,
@@ -36,7 +37,7 @@ from n2nfun import (
     train_step,
     tree_map,
 )
-from tests.numbers import seeded
+from n2nfun.testing.numbers import seeded
 from tests.typing.accepts import Grey
 
 
@@ -385,6 +386,51 @@ VALUES = [
         TypeError,
         "Sequential: params has 2 items, expected 3, one for each layer",
     ),
+    Misuse(
+        lambda: TrainStep(Conv2d, MSE(), SGD_),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "TrainStep: layer is <class 'n2nfun.layers.conv.Conv2d'>, expected a layer: call it, Conv2d(...), to make one",
+    ),
+    Misuse(
+        lambda: TrainStep(NETWORK, MSE, SGD_),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "TrainStep: loss is the class MSE, expected MSE(...)",
+    ),
+    Misuse(
+        lambda: TrainStep(NETWORK, MSE(), SGD),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "TrainStep: optimizer is the class SGD, expected SGD(...)",
+    ),
+    Misuse(
+        lambda: TrainStep(NETWORK, MSE(), SGD_, 0.1),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "schedule is 0.1, expected a function of the step, such as constant(0.1)",
+    ),
+    Misuse(
+        lambda: TrainStep(NETWORK, MSE(), SGD_, max_norm="1"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "max_norm is '1', expected a number",
+    ),
+    Misuse(
+        lambda: STEP(STATE, (X, X)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "TrainStep: batch is a tuple, expected Batch(x, target)",
+    ),
+    Misuse(
+        lambda: STEP(PARAMS, BATCH),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "TrainStep: state is a tuple, expected the TrainState that TrainStep.init() or start() makes",
+    ),
+    Misuse(
+        lambda: train_step(NETWORK, MSE(), SGD_, STATE, (X, X)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "train_step(): batch is a tuple, expected Batch(x, target)",
+    ),
+    Misuse(
+        lambda: fit(STEP, STATE, BATCH),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "fit(): batches is a Batch, expected an iterable of batches: [batch]",
+    ),
 ]
 
 UNSEEN = [
@@ -515,5 +561,11 @@ UNSEEN = [
         lambda: STEP(TrainState(WIDE_PARAMS, SGD_.init(PARAMS), 0), BATCH),
         ShapeError,
         'Conv2d.forward(): params.weight has shape (32, 3, 2, 2), expected (16, 3, 2, 2)\nin layer 0 "Conv2d"',
+    ),
+    # A class of losses that takes one number is a function of the step, which makes a loss.
+    Misuse(
+        lambda: TrainStep(NETWORK, L0, SGD_),
+        TypeError,
+        "TrainStep: loss is the class L0, expected L0(...)",
     ),
 ]

@@ -9,7 +9,7 @@ from beartype.door import is_bearable
 from torch import Tensor
 
 from n2nfun import NoParams
-from tests.numbers import seeded
+from n2nfun.testing.numbers import seeded
 from tests.typing import accepts
 from tests.typing.rejects import NETWORKS, UNSEEN, VALUES, Misuse
 

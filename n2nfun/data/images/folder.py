@@ -10,6 +10,7 @@ def list_images(folder: str | Path) -> tuple[Path, ...]:
     """List the files of a folder that have the suffix of a supported image format.
 
     Sorted by name, numbers by value (``shot2`` before ``shot10``). Hidden files and folders inside are passed over.
+    Links that lead nowhere are not: reading them says so.
 
     Args:
         folder: The folder.
@@ -34,7 +35,8 @@ def list_images(folder: str | Path) -> tuple[Path, ...]:
         entries = [*folder.iterdir()]
     except OSError as error:
         raise ImageError(f"{folder}: cannot be read: {error.strerror}") from error
-    paths = [path for path in entries if path.suffix.lower() in FORMATS and path.name[0] != "." and path.is_file()]
+    named = [path for path in entries if path.suffix.lower() in FORMATS and path.name[0] != "."]
+    paths = [path for path in named if path.is_file() or (path.is_symlink() and not path.exists())]
     if not paths:
         raise ImageError(f"{folder}: no images; expected files ending in {', '.join(FORMATS)}")
     return tuple(sorted(paths, key=_natural))

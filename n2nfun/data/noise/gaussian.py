@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
 from typing import ClassVar
 
 import torch
@@ -12,6 +11,9 @@ from torch import Tensor
 from n2nfun.data.noise.crop import corrupted_pair
 from n2nfun.data.noise.protocol import NoiseError, NoisyPair, Photo, Statistic
 from n2nfun.data.noise.textual import range_text, read_range
+
+_LARGEST = 10_000
+"""Forty times the range from black to white: nothing is left to learn, and squares are far from overflowing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Gaussian:
         high: The largest.
 
     Raises:
-        NoiseError: If not 0 <= low <= high, with high above 0 and finite.
+        NoiseError: If not 0 <= low <= high, with high above 0 and at most 10,000.
 
     Example:
         >>> str(Gaussian(0, 50))
@@ -48,8 +50,10 @@ class Gaussian:
     because: ClassVar[str] = "since what it adds is zero on average"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low <= self.high or self.high == 0 or not isfinite(self.high):
-            raise NoiseError(f"sigma is {self.low} to {self.high}; expected 0 <= low <= high, high above 0 and finite")
+        if not 0 <= self.low <= self.high <= _LARGEST or self.high == 0:
+            raise NoiseError(
+                f"sigma is {self.low} to {self.high}; expected 0 <= low <= high, high above 0 and at most {_LARGEST}"
+            )
 
     def __str__(self) -> str:
         return f"gaussian:{range_text(self.low, self.high)}"

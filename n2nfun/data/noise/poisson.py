@@ -21,7 +21,8 @@ class Poisson:
     Keeps the mean, exactly: a Poisson variable's expectation is its rate. Hence L2.
 
     Attributes:
-        peak: Photons per value at white, above 0, at most 10,000,000 (float32 counts exactly to 16,777,216).
+        peak: Photons per value at white, from 0.001 (one photon is then a thousand times white) to 10,000,000 (float32
+            counts exactly to 16,777,216).
 
     Raises:
         NoiseError: If the peak is outside of that.
@@ -43,8 +44,8 @@ class Poisson:
     because: ClassVar[str] = "since the average count is the rate"
 
     def __post_init__(self) -> None:
-        if not 0 < self.peak <= 1e7:
-            raise NoiseError(f"the peak is {self.peak}; expected above 0 and at most 10000000 photons")
+        if not 0.001 <= self.peak <= 1e7:
+            raise NoiseError(f"the peak is {self.peak}; expected from 0.001 to 10000000 photons")
 
     def __str__(self) -> str:
         return f"poisson:{number_text(self.peak)}"

@@ -50,7 +50,7 @@ def axes(draw: st.DrawFn, longest: int) -> Axis:
 
 
 @dataclass(frozen=True)
-class Convolution:
+class ConvGeometry:
     """A convolution and an input for it."""
 
     layer: Conv2d
@@ -65,8 +65,13 @@ class Convolution:
 
 
 @st.composite
-def convolutions(draw: st.DrawFn) -> Convolution:
-    """Draw a convolution: squarish, or long and thin; batches of 0 too."""
+def conv_geometries(draw: st.DrawFn) -> ConvGeometry:
+    """Draw a convolution and an input for it: constructed, so that every draw is legal.
+
+    Of the draws about 2 in 5 leave a border of the input uncovered, 2 in 5 a gap between windows, 2 in 5 nothing; 2 in 5
+    are padded by at least their kernel; 1 in 5 has a kernel of 1x1; 1 in 11 is ten times as long as wide; 1 in 4 has an
+    empty batch.
+    """
     vertical, horizontal = draw(axes(5)), draw(axes(5) | axes(24))
     layer = Conv2d(
         *draw(CHANNELS),
@@ -76,7 +81,7 @@ def convolutions(draw: st.DrawFn) -> Convolution:
         bias=draw(st.booleans()),
     )
     shape = (draw(st.sampled_from([1, 2, 3, 0])), layer.in_channels, vertical.size, horizontal.size)
-    return Convolution(layer, shape, vertical, horizontal)
+    return ConvGeometry(layer, shape, vertical, horizontal)
 
 
 @st.composite

@@ -1,0 +1,71 @@
+"""Shapes and types: what a layer says of its results is true."""
+
+import torch
+
+from n2nfun.testing.comparing import differing_trees, results
+from n2nfun.testing.law import AnyLayer, Example, Law, Traits
+from n2nfun.tree import leaves, paths
+
+__all__ = ["SHAPES"]
+
+
+def _says_its_shape(layer: AnyLayer, example: Example) -> str | None:
+    params, x, _ = example.whole(layer)
+    y, _ = layer.forward(params, x)
+    said = layer.output_shape(example.shape)
+    return None if tuple(y.shape) == said else f"forward gives shape {tuple(y.shape)}, output_shape says {said}"
+
+
+def _gives_gradients_of_their_kind(layer: AnyLayer, example: Example) -> str | None:
+    params, x, grad = example.whole(layer)
+    _, dx, dparams = results(layer, params, x, grad)
+    if dx.shape != x.shape:
+        return f"dx has shape {tuple(dx.shape)}, expected x's, {tuple(x.shape)}"
+    if type(dparams) is not type(params):
+        return f"dparams is a {type(dparams).__name__}, expected a {type(params).__name__}"
+    got, expected = ([(path, tuple(leaf.shape)) for path, leaf in paths(tree)] for tree in (dparams, params))
+    return None if got == expected else f"dparams has the tensors {got}, expected {expected}"
+
+
+def _counts_its_parameters(layer: AnyLayer, example: Example) -> str | None:
+    params, _, _ = example.whole(layer)
+    held, said = sum(leaf.numel() for leaf in leaves(params)), layer.count_parameters()
+    return None if held == said else f"params hold {held} numbers, count_parameters says {said}"
+
+
+def _has_true_short_forms(layer: AnyLayer, example: Example) -> str | None:
+    params, x, grad = example.normal(layer)
+    y, cache = layer.forward(params, x)
+    _, dparams = layer.backward(params, cache, grad)
+    return differing_trees("apply's result", layer.apply(params, x), y) or differing_trees(
+        "gradients' result", layer.gradients(params, cache, grad), dparams
+    )
+
+
+def _keeps_dtypes(layer: AnyLayer, example: Example) -> str | None:
+    y, dx, dparams = results(layer, *example.normal(layer))
+    for name, tree in (("y", y), ("dx", dx), ("dparams", dparams)):
+        for path, leaf in paths(tree):
+            if leaf.dtype != example.dtype:
+                return f"{name}{path} is {leaf.dtype}, expected {example.dtype}"
+    return None
+
+
+def _always(_: Traits) -> bool:
+    return True
+
+
+_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+SHAPES = (
+    Law("output shape", "output_shape says what forward gives.", _says_its_shape, _always),
+    Law(
+        "gradient shapes",
+        "dx has x's shape, dparams the type and shapes of params.",
+        _gives_gradients_of_their_kind,
+        _always,
+    ),
+    Law("count", "count_parameters counts the numbers in params.", _counts_its_parameters, _always),
+    Law("short forms", "apply and gradients give what forward and backward give.", _has_true_short_forms, _always),
+    Law("dtype", "results have the dtype of the input.", _keeps_dtypes, _always, _DTYPES),
+)
