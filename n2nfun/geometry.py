@@ -12,6 +12,7 @@ __all__ = [
     "as_pair",
     "check_count",
     "check_image_shape",
+    "check_ints",
     "enlarged",
     "show_shape",
     "windowed_shape",
@@ -56,6 +57,16 @@ def as_pair(name: str, value: object, *, least: int = 1) -> Pair:
     raise TypeError(f"{name} is {value!r}, expected an int or a pair (height, width) of ints")
 
 
+def check_ints(shape: object, expected: str) -> None:
+    """Require a shape that is a tuple of ints.
+
+    Raises:
+        TypeError: if it is anything else.
+    """
+    if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in cast("tuple[object, ...]", shape)):
+        raise TypeError(f"shape is {shape!r}, expected {expected}")
+
+
 def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
     """Return the four numbers of an image shape.
 
@@ -63,9 +74,7 @@ def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
         TypeError: if it is not a tuple of ints.
         ShapeError: unless there are four, (batch, channels, height, width), of which only batch may be 0.
     """
-    given: object = shape
-    if not isinstance(given, tuple) or not all(isinstance(size, int) for size in cast("tuple[object, ...]", given)):
-        raise TypeError(f"shape is {given!r}, expected a tuple of ints (batch, channels, height, width)")
+    check_ints(shape, "a tuple of ints (batch, channels, height, width)")
     if len(shape) != 4:
         raise ShapeError(f"x has shape {tuple(shape)}, expected (batch, channels, height, width)")
     batch, channels, height, width = shape

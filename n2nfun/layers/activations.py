@@ -1,12 +1,13 @@
 """Functions of each number by itself: ReLU, Sigmoid, Identity."""
 
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.geometry import check_ints
 from n2nfun.layer import ChannelPreserving, NoParams, Shape, ShapeError
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 
@@ -32,9 +33,7 @@ class Elementwise(ChannelPreserving[NoParams, C]):
             TypeError: if it is not a tuple of ints.
             ShapeError: if a size is negative.
         """
-        given: object = shape
-        if not isinstance(given, tuple) or not all(isinstance(size, int) for size in cast("tuple[object, ...]", given)):
-            raise TypeError(f"shape is {given!r}, expected a tuple of ints")
+        check_ints(shape, "a tuple of ints")
         if any(size < 0 for size in shape):
             raise ShapeError(f"x has shape {tuple(shape)}, expected no negative size")
         return shape

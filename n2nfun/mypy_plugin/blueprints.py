@@ -6,6 +6,7 @@ A number that is known only at run time is None, and so is all that follows from
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 from n2nfun.geometry import UNKNOWN, enlarged, show_shape, windowed_shape
@@ -237,8 +238,7 @@ class Residual:
             return out if shape is None else shape, ()
         known = [(size, own) for size, own in zip(shape, out, strict=False) if size is not None and own is not None]
         if len(shape) != len(out) or any(size != own for size, own in known):
-            shown = (show_shape(_standing_in(sizes)) for sizes in (out, shape))
-            made, given = shown
+            made, given = (show_shape(_standing_in(sizes)) for sizes in (out, shape))
             return shape, (f"residual({self.layer.name}) makes {made} of x's {given}, expected the same shape",)
         return tuple(own if size is None else size for size, own in zip(shape, out, strict=True)), ()
 
@@ -264,6 +264,7 @@ def to_text(blueprint: Blueprint) -> str:
     return json.dumps(_plain(blueprint), separators=(",", ":"))
 
 
+@lru_cache(maxsize=1024)  # the same text is read at every use of a layer
 def from_text(text: str) -> Blueprint:
     """Read what :func:`to_text` wrote.
 

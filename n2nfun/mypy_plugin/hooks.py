@@ -1,12 +1,12 @@
 """What mypy asks the plugin, and what it answers."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from mypy.errorcodes import ErrorCode
-from mypy.nodes import ArgKind, CallExpr, MemberExpr, OpExpr
+from mypy.nodes import CallExpr, MemberExpr, OpExpr
 from mypy.plugin import FunctionContext, FunctionSigContext, MethodContext, MethodSigContext, Plugin
 from mypy.types import CallableType, Instance, ProperType, TupleType, Type, TypeVarType, UnionType, get_proper_type
 
@@ -93,9 +93,11 @@ def _layer_of(kind: Type) -> Instance | None:
     return first if isinstance(first, Instance) and first.type.fullname == "n2nfun.layer.Layer" else None
 
 
-def _has_star(kinds: Sequence[Sequence[ArgKind]]) -> bool:
-    """Say whether a call unpacks arguments, so that nobody knows which goes where."""
-    return any(kind.is_star() for own in kinds for kind in own)
+def _made(context: FunctionContext) -> Instance | None:
+    """Return what a call makes, unless it unpacks arguments, so that nobody knows which goes where."""
+    made = get_proper_type(context.default_return_type)
+    unpacks = any(kind.is_star() for own in context.arg_kinds for kind in own)
+    return made if isinstance(made, Instance) and not unpacks else None
 
 
 class _Arguments:
@@ -130,29 +132,23 @@ class _Arguments:
         return value if isinstance(value, bool) else None
 
 
-def _convolution(arguments: _Arguments) -> Blueprint:
-    return Windowed(
-        "Conv2d",
-        arguments.count("in_channels"),
-        arguments.count("out_channels"),
-        arguments.pair("kernel_size", 1, least=1),
-        stride=arguments.pair("stride", 1, least=1),
-        padding=arguments.pair("padding", 0),
-        bias=arguments.flag("bias", default=True),
-    )
+def _windowed(name: str, *, scale: int) -> Callable[[_Arguments], Blueprint]:
+    """Return how the blueprint of a layer with a kernel is drawn; what it has no argument for is as if left out."""
 
+    def draw(arguments: _Arguments) -> Blueprint:
+        return Windowed(
+            name,
+            arguments.count("in_channels"),
+            arguments.count("out_channels"),
+            arguments.pair("kernel_size", 1, least=1),
+            stride=arguments.pair("stride", 1, least=1),
+            padding=arguments.pair("padding", 0),
+            scale=arguments.pair("scale_factor", scale, least=1),
+            trim=arguments.pair("trim", 0),
+            bias=arguments.flag("bias", default=True),
+        )
 
-def _upsampling(arguments: _Arguments) -> Blueprint:
-    return Windowed(
-        "Upsampling",
-        arguments.count("in_channels"),
-        arguments.count("out_channels"),
-        arguments.pair("kernel_size", 1, least=1),
-        scale=arguments.pair("scale_factor", 2, least=1),
-        padding=arguments.pair("padding", 0),
-        trim=arguments.pair("trim", 0),
-        bias=arguments.flag("bias", default=True),
-    )
+    return draw
 
 
 def _nearest(arguments: _Arguments) -> Blueprint:
@@ -161,8 +157,8 @@ def _nearest(arguments: _Arguments) -> Blueprint:
 
 def _constructor(draw: Callable[[_Arguments], Blueprint]) -> Callable[[FunctionContext], Type]:
     def hook(context: FunctionContext) -> Type:
-        made = get_proper_type(context.default_return_type)
-        if not isinstance(made, Instance) or _has_star(context.arg_kinds):
+        made = _made(context)
+        if made is None:
             return context.default_return_type
         return carrying(made, draw(_Arguments(context)), context.api)
 
@@ -170,9 +166,9 @@ def _constructor(draw: Callable[[_Arguments], Blueprint]) -> Callable[[FunctionC
 
 
 def _sequential(context: FunctionContext) -> Type:
-    made = get_proper_type(context.default_return_type)
+    made = _made(context)
     types = [kind for own in context.arg_types for kind in own]
-    if not isinstance(made, Instance) or not types or _has_star(context.arg_kinds):
+    if made is None or not types:
         return context.default_return_type
     sources = [source for own in context.args for source in own]
     if len(types) > _SPELLED_OUT:
@@ -194,8 +190,8 @@ def _tuple_of(items: list[Type], context: FunctionContext) -> Type:
 
 
 def _residual(context: FunctionContext) -> Type:
-    made = get_proper_type(context.default_return_type)
-    if not isinstance(made, Instance) or _has_star(context.arg_kinds):
+    made = _made(context)
+    if made is None:
         return context.default_return_type
     return _composed(
         context, "residual()", made, Residual(read(context.arg_types[0][0], context.args[0][0], context.api))
@@ -229,7 +225,8 @@ def _replaced(context: FunctionContext) -> Type:
 
 
 def _output_shape(context: MethodContext) -> Type:
-    whole, shape = _whole(context), literals(context.arg_types[0][0])
+    shape = literals(context.arg_types[0][0])
+    whole = None if shape is None else _whole(context)
     if whole is None or shape is None:
         return context.default_return_type
     out, problems = whole.shape(shape)
@@ -262,8 +259,8 @@ _SPELLED_OUT = 16
 """Up to so many layers the overloads of ``sequential`` give the exact types."""
 
 _FUNCTIONS: dict[str, Callable[[FunctionContext], Type]] = {
-    "n2nfun.layers.conv.Conv2d": _constructor(_convolution),
-    "n2nfun.layers.upsampling.Upsampling": _constructor(_upsampling),
+    "n2nfun.layers.conv.Conv2d": _constructor(_windowed("Conv2d", scale=1)),
+    "n2nfun.layers.upsampling.Upsampling": _constructor(_windowed("Upsampling", scale=2)),
     "n2nfun.layers.upsampling.NearestUpsampling": _constructor(_nearest),
     _SEQUENTIAL: _sequential,
     _RESIDUAL: _residual,

@@ -75,8 +75,8 @@ def read(kind: Type, source: Context, api: CheckerPluginInterface) -> Blueprint:
     proper, layer = get_proper_type(kind), as_layer(kind)
     if layer is None or not isinstance(proper, Instance):
         return Opaque("layer")
-    found = _carried(proper) if vouched(source, api) else None
-    if found is not None:
+    found = _carried(proper)
+    if found is not None and vouched(source, api):  # in this order: to vouch for it the file is read
         return found
     if proper.type.has_base(_ELEMENTWISE):
         return Elementwise(proper.type.name)
