@@ -1,6 +1,6 @@
 """What the layers should compute: written with torch.nn.functional, and differentiated by autograd."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,15 +9,8 @@ from torch.nn import functional
 from n2nfun.compose import Residual, Sequential
 from n2nfun.layer import Layer
 from n2nfun.layers import Conv2d, Identity, NearestUpsampling, Normalize, ReLU, Sigmoid, Upsampling
+from n2nfun.testing.comparing import Results
 from n2nfun.tree import leaves, rebuild, tree_map
-
-
-class Pass(NamedTuple):
-    """A forward and its backward."""
-
-    y: Tensor
-    dx: Tensor
-    dparams: object
 
 
 def reference(layer: Layer[Any, Any], params: Any, x: Tensor) -> Tensor:
@@ -57,16 +50,10 @@ def elementwise(layer: Layer[Any, Any], x: Tensor) -> Tensor:
             raise NotImplementedError(layer)
 
 
-def differentiate(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) -> Pass:
+def differentiate(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) -> Results:
     """Compute a layer's forward and backward with autograd."""
     variable = x.detach().clone().requires_grad_()
     own: Any = tree_map(lambda leaf: leaf.detach().clone().requires_grad_(), params)
     y = reference(layer, own, variable)
     dx, *dparams = torch.autograd.grad(y, [variable, *leaves(own)], grad)
-    return Pass(y.detach(), dx, rebuild(params, list(dparams)))
-
-
-def compute(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) -> Pass:
-    """Compute a layer's forward and backward with the layer itself."""
-    y, cache = layer.forward(params, x)
-    return Pass(y, *layer.backward(params, cache, grad))
+    return Results(y.detach(), dx, rebuild(params, list(dparams)))

@@ -20,10 +20,10 @@ from n2nfun.layers import (
     Upsampling,
 )
 from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded
 from n2nfun.tree import leaves
 from tests.layer_cases import PAPER
-from tests.oracle import compute
 from tests.refusals import Refusal, each
 
 A = Conv2d(3, 4, 2, stride=2)

@@ -7,7 +7,7 @@ from torch import Tensor
 from n2nfun.testing.law import AnyLayer, differing
 from n2nfun.tree import paths
 
-__all__ = ["Results", "differing_trees", "results"]
+__all__ = ["Results", "compute", "differing_trees"]
 
 
 class Results(NamedTuple):
@@ -18,7 +18,7 @@ class Results(NamedTuple):
     dparams: Any
 
 
-def results(layer: AnyLayer, params: Any, x: Tensor, grad: Tensor) -> Results:
+def compute(layer: AnyLayer, params: Any, x: Tensor, grad: Tensor) -> Results:
     """Run a layer forward and backward."""
     y, cache = layer.forward(params, x)
     return Results(y, *layer.backward(params, cache, grad))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from n2nfun.testing.comparing import results
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.law import AnyLayer
 from n2nfun.tree import leaves, paths, rebuild
 
@@ -59,7 +59,7 @@ def derivative_fault(
     layer: AnyLayer, params: Any, x: Tensor, grad: Tensor, *, exact: bool, generator: torch.Generator
 ) -> str | None:
     """Say where dx or dparams first differs from the difference, as :func:`check_gradients`."""
-    _, dx, dparams = results(layer, params, x, grad)
+    _, dx, dparams = compute(layer, params, x, grad)
     inputs = [("dx", x, dx)]
     inputs += [(f"dparams{path}", leaf, own) for (path, leaf), own in zip(paths(params), leaves(dparams), strict=True)]
 

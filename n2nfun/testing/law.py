@@ -12,7 +12,10 @@ from torch import Tensor
 from n2nfun.layer import Layer, Shape
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, whole_numbers, whole_params
 
-__all__ = ["AnyLayer", "Example", "Law", "LawBroken", "Traits", "differing"]
+__all__ = ["DTYPES", "AnyLayer", "Example", "Law", "LawBroken", "Traits", "always", "differing", "exact"]
+
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""All that layers compute in."""
 
 AnyLayer: TypeAlias = Layer[Any, Any]
 
@@ -36,6 +39,16 @@ class Traits:
     linear_in_params: bool = False
     exact: bool = True
     refuses: bool = False
+
+
+def always(_: Traits) -> bool:
+    """Apply to every layer."""
+    return True
+
+
+def exact(traits: Traits) -> bool:
+    """Apply to layers that compute exactly on small whole numbers."""
+    return traits.exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class Law:
     sentence: str
     holds: Callable[[AnyLayer, Example], str | None]
     """Return what is wrong on an example, or None."""
-    applies: Callable[[Traits], bool]
+    applies: Callable[[Traits], bool] = always
     dtypes: tuple[torch.dtype, ...] = (torch.float64,)
 
     def __str__(self) -> str:

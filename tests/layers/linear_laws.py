@@ -6,9 +6,10 @@ import torch
 
 from n2nfun.layer import Layer, Shape
 from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.numbers import normal_numbers, normal_params, whole_numbers, whole_params
 from n2nfun.tree import leaves, tree_map
-from tests.oracle import compute, differentiate
+from tests.oracle import differentiate
 from tests.rounding import assert_within, sums_of_products_bound
 
 

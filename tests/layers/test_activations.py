@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from n2nfun.layer import NoParams, ShapeError
 from n2nfun.layers import Conv2d, ConvCache, Identity, IdentityCache, ReLU, Sigmoid
 from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.numbers import listed, normal_numbers, seeded, seeds
-from tests.oracle import compute, differentiate
+from tests.oracle import differentiate
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma, half_smallest, unit_roundoff, working_dtype
 

@@ -11,11 +11,11 @@ from n2nfun.init import xavier_normal, xavier_uniform
 from n2nfun.layer import NoParams, ShapeError
 from n2nfun.layers import Conv2d, ConvCache, ConvParams, ReLU, ReLUCache
 from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.geometries import Axis, ConvGeometry, conv_geometries
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
-from tests.oracle import compute
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES
 from tests.shape_checking import unchecked

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from n2nfun.testing.bits import assert_same_bits, bits
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.layouts import LAYOUTS, with_holes
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import leaves, tree_map
 from tests.layer_cases import CASES, PAPER, Case, every_case
-from tests.oracle import compute, differentiate
+from tests.oracle import differentiate
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.rounding import DTYPES
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from n2nfun.layer import NoParams, ShapeError
 from n2nfun.layers import Identity, Normalize, NormalizeCache
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.numbers import listed
-from tests.oracle import compute
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, gamma, half_smallest, unit_roundoff, working_dtype
 

@@ -1,5 +1,6 @@
 """Upsampling against autograd, and against the two layers that it stands for; nearest upsampling alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from n2nfun.layer import NoParams, Shape, ShapeError
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling
 from n2nfun.layers.phases import phase_groups
 from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.comparing import compute
 from n2nfun.testing.geometries import upsamplings
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import leaves, tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
-from tests.oracle import compute
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES
 
@@ -78,14 +79,7 @@ def test_equals_autograd_exactly_in_float32(case: Drawn, generator: torch.Genera
 @example(NO_MULTIPLE, seeded(0))
 def test_equals_its_two_layers_exactly(case: Drawn, generator: torch.Generator) -> None:
     layer, shape = case
-    layer = Upsampling(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        scale_factor=layer.scale_factor,
-        padding=layer.padding,
-        bias=layer.bias,
-    )
+    layer = replace(layer, trim=(0, 0))
     conv = Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding, bias=layer.bias)
     two = NearestUpsampling(layer.scale_factor) >> conv
     params, x = whole_params(layer, generator), whole_numbers(shape, generator)
@@ -99,14 +93,7 @@ def test_equals_its_two_layers_exactly(case: Drawn, generator: torch.Generator) 
 @given(upsamplings(), seeds())
 def test_trim_leaves_rows_and_columns_out(case: Drawn, generator: torch.Generator) -> None:
     layer, shape = case
-    whole = Upsampling(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        scale_factor=layer.scale_factor,
-        padding=layer.padding,
-        bias=layer.bias,
-    )
+    whole = replace(layer, trim=(0, 0))
     params, x = whole_params(layer, generator), whole_numbers(shape, generator)
     (y, _), (uncut, _) = layer.forward(params, x), whole.forward(params, x)
     assert torch.equal(y, uncut[:, :, : y.shape[2], : y.shape[3]])

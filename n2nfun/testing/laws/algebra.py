@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from n2nfun.testing.comparing import differing_trees, results
+from n2nfun.testing.comparing import compute, differing_trees
 from n2nfun.testing.gradients import derivative_fault
-from n2nfun.testing.law import AnyLayer, Example, Law, Traits, differing
+from n2nfun.testing.law import AnyLayer, Example, Law, Traits, differing, exact
 from n2nfun.testing.numbers import seeded, whole_numbers
 from n2nfun.tree import leaves, tree_map, zeros_like
 
@@ -50,14 +50,14 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def _has_its_adjoint(layer: AnyLayer, example: Example) -> str | None:
     params, x, grad = example.whole(layer)
-    y, dx, _ = results(layer, params, x, grad)
+    y, dx, _ = compute(layer, params, x, grad)
     constant = layer.apply(params, torch.zeros_like(x))
     return differing("<x, dx>, against <f(x) - f(0), g>,", _dot(x, dx), _dot(y - constant, grad))
 
 
 def _has_its_adjoint_in_params(layer: AnyLayer, example: Example) -> str | None:
     params, x, grad = example.whole(layer)
-    y, _, dparams = results(layer, params, x, grad)
+    y, _, dparams = compute(layer, params, x, grad)
     constant = layer.apply(zeros_like(params), x)
     products = [_dot(p, d) for p, d in zip(leaves(params), leaves(dparams), strict=True)]
     inner = torch.stack(products).sum() if products else x.new_zeros(())
@@ -68,7 +68,7 @@ def _computes_in_full_precision(layer: AnyLayer, example: Example) -> str | None
     params, x, grad = example.whole(layer)
     constant = layer.apply(params, torch.zeros_like(x))
     for name, own, incoming in (("x", _of_30_bits(x), grad), ("grad", x, _of_30_bits(grad))):
-        y, dx, _ = results(layer, params, own, incoming)
+        y, dx, _ = compute(layer, params, own, incoming)
         fault = differing(
             f"with {name} of 30 bits <x, dx>, against <f(x) - f(0), g>,", _dot(own, dx), _dot(y - constant, incoming)
         )
@@ -106,27 +106,18 @@ def _linear_in_params(traits: Traits) -> bool:
     return traits.linear_in_params
 
 
-def _exact(traits: Traits) -> bool:
-    return traits.exact
-
-
 def _smooth(traits: Traits) -> bool:
     return not traits.exact
 
 
-def _always(_: Traits) -> bool:
-    return True
-
-
 ALGEBRA = (
     Law("linear", "f(x) - f(0) is linear in x.", _is_linear_in_x, _linear),
-    Law("linear backward", "backward is linear in grad.", _has_a_linear_backward, _exact),
-    Law("zero", "backward of 0 is 0.", _gives_nothing_for_nothing, _always),
+    Law("linear backward", "backward is linear in grad.", _has_a_linear_backward, exact),
+    Law("zero", "backward of 0 is 0.", _gives_nothing_for_nothing),
     Law(
         "powers of two",
         "backward of 1024 grad is 1024 times that of grad, to the bit.",
         _scales_by_powers_of_two,
-        _always,
     ),
     Law("adjoint", "<f(x) - f(0), g> = <x, dx>.", _has_its_adjoint, _linear),
     Law(
@@ -140,7 +131,7 @@ ALGEBRA = (
         "derivative",
         "dx and dparams are the derivatives of <f, g>, by differences without error.",
         _differentiates,
-        _exact,
+        exact,
     ),
     Law(
         "derivative of a curve",

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from n2nfun.testing.comparing import differing_trees, results
-from n2nfun.testing.law import AnyLayer, Example, Law, Traits, differing
+from n2nfun.testing.comparing import compute, differing_trees
+from n2nfun.testing.law import AnyLayer, Example, Law, differing, exact
 from n2nfun.tree import tree_map, zeros_like
 
 __all__ = ["BATCHES"]
@@ -12,8 +12,8 @@ __all__ = ["BATCHES"]
 
 def _is_its_samples(layer: AnyLayer, example: Example) -> str | None:
     params, x, grad = example.whole(layer)
-    y, dx, dparams = results(layer, params, x, grad)
-    samples = [results(layer, params, x[i : i + 1], grad[i : i + 1]) for i in range(len(x))]
+    y, dx, dparams = compute(layer, params, x, grad)
+    samples = [compute(layer, params, x[i : i + 1], grad[i : i + 1]) for i in range(len(x))]
     if not samples:
         return None
     fault = differing("y", y, torch.cat([sample.y for sample in samples])) or differing(
@@ -29,7 +29,7 @@ def _takes_none(layer: AnyLayer, example: Example) -> str | None:
     params, x, _ = example.whole(layer)
     empty = x[:0]
     shape = layer.output_shape(tuple(empty.shape))
-    y, dx, dparams = results(layer, params, empty, torch.zeros(shape, dtype=x.dtype))
+    y, dx, dparams = compute(layer, params, empty, torch.zeros(shape, dtype=x.dtype))
     if tuple(y.shape) != shape or dx.shape != empty.shape:
         return f"y has shape {tuple(y.shape)} and dx {tuple(dx.shape)}, expected {shape} and {tuple(empty.shape)}"
     return differing_trees("dparams", dparams, zeros_like(params))
@@ -39,9 +39,9 @@ def _keeps_nan_in_its_sample(layer: AnyLayer, example: Example) -> str | None:
     params, x, grad = example.normal(layer)
     if len(x) < 2:
         return None
-    y, dx, _ = results(layer, params, x, grad)
+    y, dx, _ = compute(layer, params, x, grad)
     spoilt = _with_first(x, torch.nan)
-    y_spoilt, dx_spoilt, _ = results(layer, params, spoilt, _with_first(grad, torch.nan))
+    y_spoilt, dx_spoilt, _ = compute(layer, params, spoilt, _with_first(grad, torch.nan))
     return differing("with NaN in sample 0, y[1:]", y_spoilt[1:], y[1:]) or differing(
         "with NaN in sample 0, dx[1:]", dx_spoilt[1:], dx[1:]
     )
@@ -52,16 +52,8 @@ def _with_first(x: Tensor, value: float) -> Tensor:
     return torch.cat([first, x[1:]])
 
 
-def _exact(traits: Traits) -> bool:
-    return traits.exact
-
-
-def _always(_: Traits) -> bool:
-    return True
-
-
 BATCHES = (
-    Law("samples", "a batch gives what its samples give, and the sum of their dparams.", _is_its_samples, _exact),
-    Law("empty batch", "an empty batch gives an empty result, and dparams of 0.", _takes_none, _always),
-    Law("NaN stays", "NaN in one sample is seen in no other.", _keeps_nan_in_its_sample, _always),
+    Law("samples", "a batch gives what its samples give, and the sum of their dparams.", _is_its_samples, exact),
+    Law("empty batch", "an empty batch gives an empty result, and dparams of 0.", _takes_none),
+    Law("NaN stays", "NaN in one sample is seen in no other.", _keeps_nan_in_its_sample),
 )

@@ -5,17 +5,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from n2nfun.testing.bits import bits
-from n2nfun.testing.comparing import results
-from n2nfun.testing.law import AnyLayer, Example, Law, Traits
+from n2nfun.testing.bits import all_as_before, bits
+from n2nfun.testing.comparing import compute
+from n2nfun.testing.law import DTYPES, AnyLayer, Example, Law, Traits
 from n2nfun.tree import leaves, tree_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["EXTREMES"]
-
-_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def _survives_one_large_number(layer: AnyLayer, example: Example) -> str | None:
@@ -25,7 +23,7 @@ def _survives_one_large_number(layer: AnyLayer, example: Example) -> str | None:
     for value in (1000.0, -1000.0, torch.finfo(x.dtype).max, torch.finfo(x.dtype).min):
         one = torch.zeros_like(x)
         one.view(-1)[example.seed % x.numel()] = value
-        y, dx, _ = results(layer, tree_map(torch.ones_like, params), one, torch.zeros_like(grad))
+        y, dx, _ = compute(layer, tree_map(torch.ones_like, params), one, torch.zeros_like(grad))
         if bool(y.isnan().any()) or bool(dx.isnan().any()):
             return f"one number of {value:g} among zeros gives NaN"
     return None
@@ -55,7 +53,7 @@ def _refuses(layer: AnyLayer, example: Example) -> str | None:
             return f"{what} raises {type(error).__name__}, expected TypeError or ValueError"
         else:
             return f"{what} raises nothing"
-        if any(not torch.equal(bits(leaf), old) for leaf, old in zip(held, before, strict=True)):
+        if not all_as_before(held, before):
             return f"{what} is refused, but changed an argument"
     return None
 
@@ -65,15 +63,11 @@ def _any(value: object) -> Any:
     return value
 
 
-def _always(_: Traits) -> bool:
-    return True
-
-
 def _claimed(traits: Traits) -> bool:
     return traits.refuses
 
 
 EXTREMES = (
-    Law("one large number", "one large number among zeros gives no NaN.", _survives_one_large_number, _always, _DTYPES),
+    Law("one large number", "one large number among zeros gives no NaN.", _survives_one_large_number, dtypes=DTYPES),
     Law("refusals", "illegal arguments raise TypeError or ValueError, and change nothing.", _refuses, _claimed),
 )

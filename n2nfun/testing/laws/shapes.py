@@ -1,9 +1,7 @@
 """Shapes and types: what a layer says of its results is true."""
 
-import torch
-
-from n2nfun.testing.comparing import differing_trees, results
-from n2nfun.testing.law import AnyLayer, Example, Law, Traits
+from n2nfun.testing.comparing import compute, differing_trees
+from n2nfun.testing.law import DTYPES, AnyLayer, Example, Law
 from n2nfun.tree import leaves, paths
 
 __all__ = ["SHAPES"]
@@ -18,7 +16,7 @@ def _says_its_shape(layer: AnyLayer, example: Example) -> str | None:
 
 def _gives_gradients_of_their_kind(layer: AnyLayer, example: Example) -> str | None:
     params, x, grad = example.whole(layer)
-    _, dx, dparams = results(layer, params, x, grad)
+    _, dx, dparams = compute(layer, params, x, grad)
     if dx.shape != x.shape:
         return f"dx has shape {tuple(dx.shape)}, expected x's, {tuple(x.shape)}"
     if type(dparams) is not type(params):
@@ -43,7 +41,7 @@ def _has_true_short_forms(layer: AnyLayer, example: Example) -> str | None:
 
 
 def _keeps_dtypes(layer: AnyLayer, example: Example) -> str | None:
-    y, dx, dparams = results(layer, *example.normal(layer))
+    y, dx, dparams = compute(layer, *example.normal(layer))
     for name, tree in (("y", y), ("dx", dx), ("dparams", dparams)):
         for path, leaf in paths(tree):
             if leaf.dtype != example.dtype:
@@ -51,21 +49,14 @@ def _keeps_dtypes(layer: AnyLayer, example: Example) -> str | None:
     return None
 
 
-def _always(_: Traits) -> bool:
-    return True
-
-
-_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-
 SHAPES = (
-    Law("output shape", "output_shape says what forward gives.", _says_its_shape, _always),
+    Law("output shape", "output_shape says what forward gives.", _says_its_shape),
     Law(
         "gradient shapes",
         "dx has x's shape, dparams the type and shapes of params.",
         _gives_gradients_of_their_kind,
-        _always,
     ),
-    Law("count", "count_parameters counts the numbers in params.", _counts_its_parameters, _always),
-    Law("short forms", "apply and gradients give what forward and backward give.", _has_true_short_forms, _always),
-    Law("dtype", "results have the dtype of the input.", _keeps_dtypes, _always, _DTYPES),
+    Law("count", "count_parameters counts the numbers in params.", _counts_its_parameters),
+    Law("short forms", "apply and gradients give what forward and backward give.", _has_true_short_forms),
+    Law("dtype", "results have the dtype of the input.", _keeps_dtypes, dtypes=DTYPES),
 )
