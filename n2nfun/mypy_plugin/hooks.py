@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import CallExpr, MemberExpr, OpExpr
@@ -31,8 +31,6 @@ SHAPE = ErrorCode("n2nfun-shape", "Layers whose channels or sizes do not fit", "
 _PACKAGE = Path(__file__).parent
 _FILES = (*sorted(_PACKAGE.glob("*.py")), _PACKAGE.parent / "geometry.py")
 _VERSION = hashlib.sha256(b"".join(file.read_bytes() for file in _FILES)).hexdigest()
-
-Context = TypeVar("Context", FunctionSigContext, MethodSigContext)
 
 
 class LayerPlugin(Plugin):
@@ -64,9 +62,13 @@ def _is_method(fullname: str, name: str) -> bool:
     return fullname.startswith("n2nfun.") and fullname.endswith(f".{name}")
 
 
-def _any_channels(context: Context) -> CallableType:
+def _any_channels(context: FunctionSigContext | MethodSigContext) -> CallableType:
     """Replace the channels of the layers that a signature takes and makes by Any."""
-    signature = context.default_signature
+    return _without_channels(context.default_signature)
+
+
+@lru_cache(maxsize=128)  # every call of `sequential` asks for each of its overloads
+def _without_channels(signature: CallableType) -> CallableType:
     layers = [_layer_of(kind) for kind in signature.arg_types]
     channels = [get_proper_type(arg) for layer in layers if layer is not None for arg in layer.args[2:]]
     dropped = {channel.id for channel in channels if isinstance(channel, TypeVarType)}
