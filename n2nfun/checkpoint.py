@@ -111,7 +111,7 @@ def save_checkpoint(path: Path, tree: object, config: Mapping[str, Json]) -> Non
     scalars: dict[str, Scalar] = {}
     for name, value in walk(tree):
         if isinstance(value, Tensor):
-            tensors[name] = value.detach().cpu().contiguous().clone()
+            tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         elif value is None or isinstance(value, str | int | float):
             scalars[name] = value
         else:

@@ -1,8 +1,8 @@
 """Sizes: reading the arguments of the windowed layers, and the shapes that follow from them."""
 
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
-from n2nfun.arguments import check_int
+from n2nfun.arguments import check_int, items_of, shown
 from n2nfun.layer import Shape, ShapeError
 
 __all__ = [
@@ -50,11 +50,10 @@ def as_pair(name: str, value: object, *, least: int = 1) -> Pair:
     if isinstance(value, int) and not isinstance(value, bool):
         count = check_count(name, value, least=least)
         return count, count
-    if isinstance(value, tuple):
-        sizes = cast("tuple[object, ...]", value)
-        if len(sizes) == 2:
-            return check_count(f"{name}[0]", sizes[0], least=least), check_count(f"{name}[1]", sizes[1], least=least)
-    raise TypeError(f"{name} is {value!r}, expected an int or a pair (height, width) of ints")
+    sizes = items_of(value)
+    if sizes is not None and len(sizes) == 2:
+        return check_count(f"{name}[0]", sizes[0], least=least), check_count(f"{name}[1]", sizes[1], least=least)
+    raise TypeError(f"{name} is {shown(value)}, expected an int or a pair (height, width) of ints")
 
 
 def check_ints(shape: object, expected: str) -> None:
@@ -63,8 +62,9 @@ def check_ints(shape: object, expected: str) -> None:
     Raises:
         TypeError: if it is anything else.
     """
-    if not isinstance(shape, tuple) or not all(isinstance(size, int) for size in cast("tuple[object, ...]", shape)):
-        raise TypeError(f"shape is {shape!r}, expected {expected}")
+    sizes = items_of(shape)
+    if sizes is None or not all(isinstance(size, int) and not isinstance(size, bool) for size in sizes):
+        raise TypeError(f"shape is {shown(shape)}, expected {expected}")
 
 
 def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
@@ -76,10 +76,10 @@ def check_image_shape(shape: Shape) -> tuple[int, int, int, int]:
     """
     check_ints(shape, "a tuple of ints (batch, channels, height, width)")
     if len(shape) != 4:
-        raise ShapeError(f"x has shape {tuple(shape)}, expected (batch, channels, height, width)")
+        raise ShapeError(f"x has shape {shown(tuple(shape))}, expected (batch, channels, height, width)")
     batch, channels, height, width = shape
     if batch < 0 or min(channels, height, width) < 1:
-        raise ShapeError(f"x has shape {tuple(shape)}, expected at least one channel, row and column")
+        raise ShapeError(f"x has shape {shown(tuple(shape))}, expected at least one channel, row and column")
     return batch, channels, height, width
 
 

@@ -11,31 +11,43 @@ section 4.2.1.
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from n2nfun.arguments import check_int
+from n2nfun.arguments import check_int, items_of, shown
 
-__all__ = ["Initializer", "fans", "xavier_normal", "xavier_uniform", "zeros"]
+__all__ = ["Initializer", "check_generator", "fans", "xavier_normal", "xavier_uniform", "zeros"]
 
 WeightShape: TypeAlias = tuple[int, int, int, int]
 Initializer: TypeAlias = Callable[[WeightShape, torch.Generator], Tensor]
 """Makes a weight ``(out_channels, in_channels, kernel_height, kernel_width)`` from a generator."""
 
+_MOST = 1 << 40
+"""Weights an initializer may be asked for: far above what memory holds, far below where their bytes overflow."""
 
-def _check_generator(generator: object) -> None:
+
+def check_generator(generator: object) -> None:
+    """Require a generator.
+
+    Raises:
+        TypeError: if it is anything else.
+    """
     if not isinstance(generator, torch.Generator):
-        raise TypeError(f"generator is {generator!r}, expected a torch.Generator, as torch.Generator().manual_seed(0)")
+        raise TypeError(
+            f"generator is {shown(generator)}, expected a torch.Generator, as torch.Generator().manual_seed(0)"
+        )
 
 
 def _check_shape(shape: object) -> None:
-    if not isinstance(shape, tuple) or len(cast("tuple[object, ...]", shape)) != 4:
-        raise TypeError(f"shape is {shape!r}, expected four ints (out_channels, in_channels, height, width)")
-    for index, size in enumerate(cast("tuple[object, ...]", shape)):
-        check_int(f"shape[{index}]", size)
+    items = items_of(shape)
+    if items is None or len(items) != 4:
+        raise TypeError(f"shape is {shown(shape)}, expected four ints (out_channels, in_channels, height, width)")
+    sizes = [check_int(f"shape[{index}]", size) for index, size in enumerate(items)]
+    if math.prod(sizes) > _MOST:
+        raise ValueError(f"shape is {shape!r}, expected at most {_MOST} numbers in all")
 
 
 def fans(shape: WeightShape) -> tuple[int, int]:
@@ -65,7 +77,7 @@ def xavier_normal(
         >>> weight.shape, weight.dtype
         (torch.Size([16, 3, 5, 5]), torch.float32)
     """
-    _check_generator(generator)
+    check_generator(generator)
     deviation = math.sqrt(2 / sum(fans(shape)))
     return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float32) * deviation
 
@@ -83,7 +95,7 @@ def xavier_uniform(
         >>> bool(weight.abs().max() <= (6 / 475) ** 0.5)
         True
     """
-    _check_generator(generator)
+    check_generator(generator)
     bound = math.sqrt(6 / sum(fans(shape)))
     uniform = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
     return uniform * (2 * bound) - bound
@@ -98,5 +110,5 @@ def zeros(shape: WeightShape, generator: torch.Generator) -> Float[Tensor, "out_
         tensor([[[[0., 0.]]]])
     """
     _check_shape(shape)
-    _check_generator(generator)
+    check_generator(generator)
     return torch.zeros(shape, device=generator.device, dtype=torch.float32)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, cast
 
+from n2nfun.arguments import shown
 from n2nfun.compose import residual, sequential
 from n2nfun.geometry import check_count
 from n2nfun.init import zeros
@@ -81,7 +82,7 @@ def paper(*, hidden: tuple[int, int] = (16, 32), down_kernel: int = 2, up_kernel
     """
     given: object = hidden
     if not isinstance(given, tuple) or len(cast("tuple[object, ...]", given)) != 2:
-        raise TypeError(f"hidden is {given!r}, expected a pair of ints")
+        raise TypeError(f"hidden is {shown(given)}, expected a pair of ints")
     first, second = (check_count(f"hidden[{index}]", count) for index, count in enumerate(hidden))
     check_count("down_kernel", down_kernel)
     check_count("up_kernel", up_kernel)

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from n2nfun.arguments import check_flag, check_number
-from n2nfun.tree import global_norm, leaves, paths, require_alike, tree_map, zeros_like
+from n2nfun.arguments import check_flag, check_int, check_number, shown
+from n2nfun.layers.checks import FLOATS, check_float
+from n2nfun.tree import global_norm, leaves, leaves_of, paths, require_alike, tree_map, zeros_like
 
 __all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
 
@@ -41,6 +42,30 @@ def _detached(tree: P) -> P:
     return tree_map(Tensor.detach, tree)
 
 
+def _check_floats(name: str, tree: object) -> None:
+    """Require a tree of tensors that optimizers compute with.
+
+    Raises:
+        TreeError: if it holds a list or a dict.
+        TypeError: if a tensor is not dense, or of another dtype than layers compute in; the message names the path.
+    """
+    for index, leaf in enumerate(leaves_of(name, tree)):
+        if leaf.dtype not in FLOATS or leaf.layout != torch.strided:
+            check_float("optimizer", f"{name}{paths(tree)[index][0]}", leaf)
+
+
+def _check_held(name: str, value: float, params: object) -> None:
+    """Require a number that the parameters' dtypes hold: torch takes no other as a factor.
+
+    Raises:
+        ValueError: if it is too large; the message names the parameter.
+    """
+    if value > torch.finfo(torch.float16).max:  # all hold less
+        for path, leaf in paths(params):
+            if value > torch.finfo(leaf.dtype).max:
+                raise ValueError(f"{name} is {value!r}, more than {leaf.dtype}, the dtype of params{path}, holds")
+
+
 def _check_alike(name: str, tree: object, params: object) -> None:
     """Require gradients, or a part of a state, of their parameters' structure, shapes, dtypes and devices.
 
@@ -52,12 +77,14 @@ def _check_alike(name: str, tree: object, params: object) -> None:
     for index, (param, leaf) in enumerate(zip(leaves(params), leaves(tree), strict=True)):
         if param.dtype != leaf.dtype:
             path = paths(params)[index][0]
-            raise TypeError(f"{name}{path} is {leaf.dtype}, expected the dtype of the parameter, {param.dtype}")
+            raise TypeError(f"{name}{path} is {leaf.dtype}, expected the dtype of params{path}, {param.dtype}")
         if param.device != leaf.device:
             path = paths(params)[index][0]
             raise TypeError(
                 f"{name}{path} is on {leaf.device}, params{path} on {param.device}: move one to the other's device"
             )
+        if leaf.layout != torch.strided:
+            check_float("optimizer", f"{name}{paths(params)[index][0]}", leaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +144,28 @@ class SGD:
 
     def init(self, params: P) -> SGDState[P]:
         """Return the state before the first step: no velocity."""
+        _check_floats("params", params)
         return SGDState(None)
 
     def step(self, params: P, grads: P, state: SGDState[P], *, lr: float | None = None) -> tuple[P, SGDState[P]]:
         """Return parameters and state after one step.
 
         Raises:
-            TypeError: if a gradient, or part of the state, is not of its parameter's dtype and on its device, or lr is
-                not a number.
-            ValueError: if lr is negative or not finite.
+            TypeError: if a parameter is not of a dtype that layers compute in, a gradient, or part of the state, is not
+                of its parameter's dtype and on its device, or lr is not a number.
+            ValueError: if lr is negative or not finite, or a number of this optimizer is more than a parameter's dtype holds.
             TreeError: if grads or the state's velocity do not have the structure and shapes of params.
         """
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
+        _check_floats("params", params)
         _check_alike("grads", grads, params)
         if state.velocity is not None:
             _check_alike("state.velocity", state.velocity, params)
+        _check_held("lr", rate, params)
+        for name in ("momentum", "dampening", "weight_decay"):
+            _check_held(name, getattr(self, name), params)
         params, grads = _detached(params), _detached(grads)
         if self.weight_decay != 0:
             grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
@@ -204,39 +236,43 @@ class Adam:
         check_flag("decoupled", self.decoupled)
         betas: object = self.betas
         if not (isinstance(betas, tuple) and len(betas) == 2):
-            raise TypeError(f"betas is {betas!r}, expected a pair of numbers")
+            raise TypeError(f"betas is {shown(betas)}, expected a pair of numbers")
         for index, beta in enumerate(self.betas):
             check_number(f"betas[{index}]", beta, below=1)
 
     def init(self, params: P) -> AdamState[P]:
         """Return the state before the first step: both means zero."""
+        _check_floats("params", params)
         return AdamState(0, zeros_like(params), zeros_like(params))
 
     def step(self, params: P, grads: P, state: AdamState[P], *, lr: float | None = None) -> tuple[P, AdamState[P]]:
         """Return parameters and state after one step.
 
         Raises:
-            TypeError: if a gradient, or part of the state, is not of its parameter's dtype and on its device, or lr is
-                not a number.
-            ValueError: if lr is negative or not finite.
+            TypeError: if a parameter is not of a dtype that layers compute in, a gradient, or part of the state, is not
+                of its parameter's dtype and on its device, or lr is not a number.
+            ValueError: if lr is negative or not finite, or a number of this optimizer is more than a parameter's dtype holds.
             TreeError: if grads or the state's means do not have the structure and shapes of params.
         """
         if not isinstance(state, AdamState):
             raise TypeError(f"state is a {type(state).__name__}, expected the AdamState that Adam.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
+        first, second = self.betas
+        steps = check_int("state.steps", state.steps, least=0) + 1
+        _check_floats("params", params)
         _check_alike("grads", grads, params)
         _check_alike("state.mean", state.mean, params)
         _check_alike("state.square", state.square, params)
+        size = rate / (1 - first**steps)
+        _check_held("lr / (1 - betas[0]**steps)", size, params)
+        _check_held("weight_decay", self.weight_decay, params)
         params, grads = _detached(params), _detached(grads)
-        first, second = self.betas
-        steps = state.steps + 1
         if self.weight_decay != 0 and self.decoupled:
             params = tree_map(lambda p: p * (1 - rate * self.weight_decay), params)
         elif self.weight_decay != 0:
             grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
         mean = tree_map(lambda m, g: torch.lerp(m, g, 1 - first), state.mean, grads)
         square = tree_map(lambda v, g: torch.addcmul(v * second, g, g, value=1 - second), state.square, grads)
-        size = rate / (1 - first**steps)
         spread = (1 - second**steps) ** 0.5
 
         def update(p: Tensor, m: Tensor, v: Tensor) -> Tensor:
@@ -252,8 +288,8 @@ def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
         The scaled gradients, and the norm before.
 
     Raises:
-        TypeError: if ``most`` is not a number.
-        ValueError: unless it is positive and finite.
+        TypeError: if ``most`` is not a number, or a gradient is not of a dtype that layers compute in.
+        ValueError: unless ``most`` is positive and finite.
 
     Source: Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
 
@@ -263,6 +299,7 @@ def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
         ((tensor([0.6000, 0.8000]),), tensor(5.))
     """
     check_number("most", most, positive=True)
+    _check_floats("grads", grads)
     grads = _detached(grads)
     norm = global_norm(tree_map(Tensor.double, grads))  # in float64, where no norm of float16 gradients overflows
     # NaN norms clamp to NaN, and show in the gradients; a norm of 0 gives inf, which clamps to 1.

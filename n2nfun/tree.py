@@ -21,6 +21,7 @@ __all__ = [
     "branches",
     "global_norm",
     "leaves",
+    "leaves_of",
     "paths",
     "rebuild",
     "require_alike",
@@ -42,7 +43,7 @@ def _field_names(kind: type) -> tuple[str, ...] | None:
 
 def _fields(node: object) -> tuple[str, ...] | None:
     kind: type = type(node)
-    return None if isinstance(node, type) else _field_names(kind)
+    return _field_names(kind)
 
 
 def _children(node: object) -> tuple[object, ...] | None:
@@ -227,6 +228,23 @@ def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T:
     return _filled(tree, results)
 
 
+def leaves_of(name: str, tree: object) -> list[Tensor]:
+    """List the tensors of a tree that the caller calls by a name.
+
+    Raises:
+        TreeError: if it holds a list or a dict; the message has the name.
+
+    Example:
+        >>> leaves_of("params", (1, [2]))
+        Traceback (most recent call last):
+        n2nfun.tree.TreeError: params: a tree holds a list, expected frozen dataclasses and tuples: they do not change
+    """
+    try:
+        return leaves(tree)
+    except TreeError as error:
+        raise TreeError(f"{name}: {error}") from None
+
+
 def require_alike(name: str, tree: object, expected_name: str, expected: object) -> None:
     """Require two trees of one structure and of leaves of the same shapes.
 
@@ -244,7 +262,14 @@ def require_alike(name: str, tree: object, expected_name: str, expected: object)
         Traceback (most recent call last):
         n2nfun.tree.TreeError: grads differs from params at [1]: expected None, got 2
     """
-    for path, wanted, found in _differences(expected, tree, ""):
+    try:
+        difference = next(_differences(expected, tree, ""), None)
+    except TreeError:  # one of them holds what no tree does
+        leaves_of(expected_name, expected)
+        leaves_of(name, tree)
+        raise
+    if difference is not None:
+        path, wanted, found = difference
         raise TreeError(
             f"{name} differs from {expected_name} at {path or 'the root'}: "
             f"expected {_describe(wanted)}, got {_describe(found)}"
@@ -281,6 +306,9 @@ def zeros_like(tree: T) -> T:
 def global_norm(tree: object) -> Tensor:
     """Compute the Euclidean norm of all leaves together: ``sqrt(sum of squares)``, as a 0-d tensor; 0 of no leaves.
 
+    Raises:
+        TypeError: if a leaf is not of a floating-point dtype; the message names the path.
+
     Example:
         >>> import torch
         >>> global_norm((torch.tensor([3.0]), torch.tensor([[4.0]]))).item()
@@ -289,5 +317,9 @@ def global_norm(tree: object) -> Tensor:
     found = leaves(tree)
     if not found:
         return torch.zeros(())
+    for index, leaf in enumerate(found):
+        if not leaf.is_floating_point():
+            path = paths(tree)[index][0]
+            raise TypeError(f"global_norm(): tree{path} is {leaf.dtype}, expected a floating-point dtype")
     squares = [leaf.detach().double().square().sum() for leaf in found]
     return torch.stack(squares).sum().sqrt().to(found[0].dtype)

@@ -1,9 +1,11 @@
 """Settings of the whole test run. Nothing of n2nfun may be imported above the import hook."""
 
 import os
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 from jaxtyping import install_import_hook
 
 from tests.shape_checking import checked_after_the_call
@@ -14,5 +16,15 @@ pytest.register_assert_rewrite("tests.purity", "tests.refusals", "tests.rounding
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("nightly", max_examples=5000, deadline=None)
+settings.register_profile(
+    "nightly",
+    max_examples=5000,
+    deadline=None,
+    derandomize=False,
+    database=DirectoryBasedExampleDatabase(Path(__file__).parent.parent / ".hypothesis" / "examples"),
+)
+# One run for each mutant: the first failure is enough, and need not be small.
+settings.register_profile(
+    "mutants", max_examples=10, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

@@ -130,6 +130,14 @@ def test_residual_of_identity_doubles() -> None:
     assert_same_bits((y, dx), (2 * x, 2 * x))
 
 
+@pytest.mark.parametrize("network", [A, A >> B >> C, residual(Conv2d(3, 3, 3, padding=1) >> ReLU())], ids=repr)
+def test_the_short_forms_are_parts_of_the_long(network: Any) -> None:
+    params, x, grad = normal_arguments(network)
+    y, cache = network.forward(params, x)
+    _, dparams = network.backward(params, cache, grad)
+    assert_same_bits((network.apply(params, x), network.gradients(params, cache, grad)), (y, dparams))
+
+
 def test_compositions_are_values() -> None:
     network: Any = A >> B
     assert network == sequential(A, B)
@@ -160,7 +168,8 @@ def test_every_mismatch_is_told_with_its_place() -> None:
     assert caught.value.problems == tuple(str(caught.value).split("\n"))
 
 
-def test_forward_checks_the_whole_network_before_it_computes() -> None:
+@pytest.mark.parametrize("method", ["forward", "apply"])
+def test_the_whole_network_is_checked_before_it_computes(method: str) -> None:
     calls: list[str] = []
 
     class Watched(ReLU):
@@ -170,7 +179,7 @@ def test_forward_checks_the_whole_network_before_it_computes() -> None:
 
     network: Any = Watched() >> Conv2d(1, 1, 9)
     with pytest.raises(ShapeError, match=r"^layer 1 \"Conv2d\": kernel height 9 does not fit"):
-        network.forward(network.init(seeded(0)), torch.ones(1, 1, 3, 3))
+        getattr(network, method)(network.init(seeded(0)), torch.ones(1, 1, 3, 3))
     assert calls == []
 
 
@@ -184,9 +193,13 @@ def test_errors_inside_say_where() -> None:
     network: Any = A >> (B >> C)
     params, x, grad = normal_arguments(network)
     _, cache = network.forward(params, x)
-    with pytest.raises(TypeError, match=r"^Conv2d\.forward\(\): x is torch\.float64, params\.weight") as caught:
-        network.forward(params, x.double())
-    assert caught.value.__notes__ == ['in layer 0 "Conv2d"']
+    for run in (network.forward, network.apply):
+        with pytest.raises(TypeError, match=r"^Conv2d\.forward\(\): x is torch\.float64, params\.weight") as caught:
+            run(params, x.double())
+        assert caught.value.__notes__ == ['in layer 0 "Conv2d"']
+    with pytest.raises(TypeError, match=r"^Conv2d\.backward\(\): cache is a tuple") as foreign:
+        network.gradients(params, (cache[1], cache[1]), grad)
+    assert foreign.value.__notes__ == ['in layer 0 "Conv2d"']
     with pytest.raises(ShapeError, match=r"^Conv2d\.backward\(\): grad has shape") as refused:
         network.backward(params, cache, grad[:1])
     assert refused.value.__notes__ == ['in layer 1 "Conv2d"', 'in layer 1 "Sequential"']
@@ -246,6 +259,21 @@ REFUSALS = [
         lambda: net.forward(NoParams(), ones), TypeError, "Sequential: params is a NoParams, expected a tuple of 2"
     ),
     Refusal(
+        lambda: net.apply(net_params[:1], ones),
+        TypeError,
+        "Sequential: params has 1 items, expected 2, one for each layer",
+    ),
+    Refusal(
+        lambda: net.gradients(net_params[:1], net_cache, net_y),
+        TypeError,
+        "Sequential: params has 1 items, expected 2, one for each layer",
+    ),
+    Refusal(
+        lambda: net.gradients(net_params, net_cache[:1], net_y),
+        TypeError,
+        "Sequential: cache has 1 items, expected 2, one for each layer",
+    ),
+    Refusal(
         lambda: net.backward(net_params, net_cache[:1], net_y),
         TypeError,
         "Sequential: cache has 1 items, expected 2, one for each layer",
@@ -271,6 +299,18 @@ REFUSALS = [
         "inside residual(): x has 3 channels (shape (2, 3, 6, 8)), expected in_channels=4",
     ),
     Refusal(
+        lambda: seq(res(Conv2d(4, 4, 3, padding=1)), Conv2d(8, 1, 1)).output_shape(SHAPE),
+        ShapeError,
+        'layer 0 "Residual": inside residual(): x has 3 channels (shape (2, 3, 6, 8)), expected in_channels=4\n'
+        'layer 1 "Conv2d": x has 3 channels (shape (2, 3, 6, 8)), expected in_channels=8',
+    ),
+    Refusal(
+        lambda: seq(seq(Conv2d(4, 8, 1)), Conv2d(3, 1, 1)).output_shape(SHAPE),
+        ShapeError,
+        'layer 0 "Sequential": layer 0 "Conv2d": x has 3 channels (shape (2, 3, 6, 8)), expected in_channels=4\n'
+        'layer 1 "Conv2d": x has 8 channels (shape (2, 8, 6, 8)), expected in_channels=3',
+    ),
+    Refusal(
         lambda: PAPER.output_shape((1, 3, 3, 4)),
         ShapeError,
         'layer 2 "Conv2d": kernel height 2 does not fit x\'s padded height 1 + 2 * 0 = 1 (shape (1, 16, 1, 2))',
@@ -283,14 +323,14 @@ def test_refuses(refusal: Refusal) -> None:
     refusal.check()
 
 
-@pytest.mark.parametrize("network", [net, residual(Identity())], ids=["sequential", "residual"])
+@pytest.mark.parametrize(("network", "name"), [(net, "Sequential"), (residual(Identity()), "Residual")])
 @pytest.mark.parametrize("method", ["forward", "apply"])
-def test_refuses_what_is_no_tensor(network: Any, method: str) -> None:
-    with pytest.raises(TypeError, match=r"x is a str, expected a tensor"):
+def test_refuses_what_is_no_tensor(network: Any, name: str, method: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}: x is a str, expected a tensor$"):
         getattr(network, method)(network.init(seeded(0)), "x")
 
 
 def test_sequential_refuses_layers_that_are_no_tuple() -> None:
     untyped: Any = Sequential
-    with pytest.raises(TypeError, match=r"layers is .*, expected a tuple"):
-        untyped([A, B])
+    with pytest.raises(TypeError, match=r"^Sequential: layers is \[ReLU\(\)\], expected a tuple of layers$"):
+        untyped([B])

@@ -101,6 +101,22 @@ def test_the_variance_of_a_signal_is_kept_where_the_fans_agree(initializer: Any)
         assert abs((y.square().sum() / x.square().sum()).item() - 1) <= slack
 
 
+@every_initializer
+def test_the_generator_decides_the_device_and_no_default_the_type(initializer: Any) -> None:
+    generator, expected = seeded(0), initializer((2, 3, 1, 2), seeded(0))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            weight = initializer((2, 3, 1, 2), generator)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_same_bits(weight, expected)
+
+
+def test_as_many_weights_as_are_allowed() -> None:
+    assert fans((1 << 20, 1 << 20, 1, 1)) == (1 << 20, 1 << 20)
+
+
 def test_zeros() -> None:
     assert_same_bits(zeros((2, 3, 4, 5), seeded(0)), torch.zeros(2, 3, 4, 5))
 
@@ -121,6 +137,11 @@ def refusals_of(function: Any, *arguments: object) -> list[Refusal]:
             lambda: function((1, 1, -1, 3), *arguments), ValueError, "shape[2] is -1, expected an int of at least 1"
         ),
         Refusal(lambda: function((1, 1, 1, 3.0), *arguments), TypeError, "shape[3] is 3.0, expected an int"),
+        Refusal(
+            lambda: function((1 << 20, 1 << 20, 2, 1), *arguments),
+            ValueError,
+            "shape is (1048576, 1048576, 2, 1), expected at most 1099511627776 numbers in all",
+        ),
         Refusal(lambda: function((1, 3, 3), *arguments), TypeError, f"shape is (1, 3, 3), {SHAPE}"),
         Refusal(lambda: function([1, 1, 3, 3], *arguments), TypeError, f"shape is [1, 1, 3, 3], {SHAPE}"),
     ]

@@ -64,8 +64,8 @@ def test_the_two_psnrs_differ_by_what_jensen_says() -> None:
     prediction = torch.tensor([1.0, 0.0625]).reshape(2, 1, 1, 1)
     target = torch.zeros(2, 1, 1, 1)
     assert torch.equal(mse_each(prediction, target), torch.tensor([1.0, 2.0**-8]).double())
-    assert psnr_mean(prediction, target) == pytest.approx(40 * math.log10(2), abs=bound_in_decibels(1))
-    assert psnr_pooled(prediction, target) == pytest.approx(10 * math.log10(512 / 257), abs=bound_in_decibels(2))
+    assert abs(psnr_mean(prediction, target) - 40 * math.log10(2)) <= bound_in_decibels(1)
+    assert abs(psnr_pooled(prediction, target) - 10 * math.log10(512 / 257)) <= bound_in_decibels(2)
 
 
 def test_more_images_than_are_taken_at_once() -> None:
@@ -90,7 +90,7 @@ def test_the_memory_layout_does_not_matter() -> None:
 
 def test_gradients_are_left_out() -> None:
     images = torch.full((1, 1, 12, 12), 0.5, requires_grad=True)
-    assert psnr_mean(images, torch.ones(1, 1, 12, 12)) == pytest.approx(20 * math.log10(2), abs=bound_in_decibels(144))
+    assert abs(psnr_mean(images, torch.ones(1, 1, 12, 12)) - 20 * math.log10(2)) <= bound_in_decibels(144)
     assert ssim(images, images) == 1.0
 
 

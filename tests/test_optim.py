@@ -234,6 +234,10 @@ def test_clipping_leaves_small_gradients_alone() -> None:
     assert_same_bits(clip_by_global_norm(zeros, 1.0), (zeros, torch.tensor(0.0)))
 
 
+def test_clipping_no_gradients_at_all() -> None:
+    assert_same_bits(clip_by_global_norm(((), None), 1.0), (((), None), torch.tensor(0.0)))
+
+
 def test_clipping_shows_nan() -> None:
     clipped, norm = clip_by_global_norm((torch.tensor([1.0, torch.nan]),), 1.0)
     assert math.isnan(norm.item())
@@ -326,7 +330,7 @@ REFUSALS = [
     Refusal(
         lambda: sgd(0.1).step(tree, (tree[0].double(),), SGDState(None)),
         TypeError,
-        "grads[0] is torch.float64, expected the dtype of the parameter, torch.float32",
+        "grads[0] is torch.float64, expected the dtype of params[0], torch.float32",
     ),
     Refusal(
         lambda: sgd(0.1).step(tree, elsewhere, SGDState(None)),
@@ -341,7 +345,7 @@ REFUSALS = [
     Refusal(
         lambda: sgd(0.1, momentum=0.9).step(tree, tree, SGDState((tree[0].double(),))),
         TypeError,
-        "state.velocity[0] is torch.float64, expected the dtype of the parameter, torch.float32",
+        "state.velocity[0] is torch.float64, expected the dtype of params[0], torch.float32",
     ),
     Refusal(
         lambda: adam(0.1).step(tree, elsewhere, adam().init(tree)),
@@ -361,14 +365,98 @@ REFUSALS = [
     Refusal(
         lambda: adam(0.1).step(tree, tree, AdamState(0, tree, (tree[0].double(),))),
         TypeError,
-        "state.square[0] is torch.float64, expected the dtype of the parameter, torch.float32",
+        "state.square[0] is torch.float64, expected the dtype of params[0], torch.float32",
+    ),
+]
+
+whole = (torch.ones(2, dtype=torch.int32),)
+sparse = torch.ones(2).to_sparse()
+mixed = (torch.ones(2, dtype=torch.float64), torch.ones(2))
+half = (torch.ones(2, dtype=torch.float16),)
+
+
+def no_floats(name: str) -> str:
+    return (
+        f"optimizer: {name} is torch.int32, expected float32, float64, float16 or bfloat16: convert it first, "
+        f"images of 8 bits with {name}.float() / 255"
+    )
+
+
+def no_dense(name: str) -> str:
+    return f"optimizer: {name} has layout torch.sparse_coo, expected a dense tensor: {name}.to_dense()"
+
+
+def too_large(name: str) -> Refusal:
+    return Refusal(
+        lambda: sgd(0.1, **{name: 1e39}).step(mixed, mixed, SGDState(None)),
+        ValueError,
+        f"{name} is 1e+39, more than torch.float32, the dtype of params[1], holds",
+    )
+
+
+OF_FLOATS = [
+    Refusal(lambda: sgd(0.1).init(whole), TypeError, no_floats("params[0]")),
+    Refusal(lambda: adam().init(whole), TypeError, no_floats("params[0]")),
+    Refusal(lambda: sgd(0.1).step(whole, whole, SGDState(None)), TypeError, no_floats("params[0]")),
+    Refusal(lambda: adam().step(whole, whole, AdamState(0, whole, whole)), TypeError, no_floats("params[0]")),
+    Refusal(lambda: clip(whole, 1.0), TypeError, no_floats("grads[0]")),
+    Refusal(lambda: sgd(0.1).init((tree, (None, sparse))), TypeError, no_dense("params[1][1]")),
+    Refusal(
+        lambda: sgd(0.1).init([tree]),
+        TreeError,
+        "params: a tree holds a list, expected frozen dataclasses and tuples: they do not change",
+    ),
+    Refusal(lambda: sgd(0.1).step((*tree, *tree), (*tree, sparse), SGDState(None)), TypeError, no_dense("grads[1]")),
+    Refusal(
+        lambda: sgd(0.1).step((*tree, *tree), (*tree, tree[0].double()), SGDState(None)),
+        TypeError,
+        "grads[1] is torch.float64, expected the dtype of params[1], torch.float32",
+    ),
+    Refusal(
+        lambda: sgd(0.1).step((*tree, *tree), (*tree, *elsewhere), SGDState(None)),
+        TypeError,
+        "grads[1] is on meta, params[1] on cpu: move one to the other's device",
+    ),
+    Refusal(
+        lambda: sgd(1e39).step(mixed, mixed, SGDState(None)),
+        ValueError,
+        "lr is 1e+39, more than torch.float32, the dtype of params[1], holds",
+    ),
+    too_large("momentum"),
+    too_large("dampening"),
+    too_large("weight_decay"),
+    Refusal(
+        lambda: sgd(65505.0).step(half, half, SGDState(None)),
+        ValueError,
+        "lr is 65505.0, more than torch.float16, the dtype of params[0], holds",
+    ),
+    Refusal(
+        lambda: adam(1e38, betas=(0.75, 0.5)).step(tree, tree, AdamState(0, tree, tree)),
+        ValueError,
+        "lr / (1 - betas[0]**steps) is 4e+38, more than torch.float32, the dtype of params[0], holds",
+    ),
+    Refusal(
+        lambda: adam(weight_decay=1e39).step(mixed, mixed, AdamState(0, mixed, mixed)),
+        ValueError,
+        "weight_decay is 1e+39, more than torch.float32, the dtype of params[1], holds",
+    ),
+    Refusal(
+        lambda: adam().step(tree, tree, AdamState(-1, tree, tree)),
+        ValueError,
+        "state.steps is -1, expected an int of at least 0",
     ),
 ]
 
 
-@each(REFUSALS)
+@each(REFUSALS + OF_FLOATS)
 def test_refuses(refusal: Refusal) -> None:
     refusal.check()
+
+
+@pytest.mark.parametrize("params", [tree, half], ids=["float32", "float16"])
+def test_takes_the_largest_rate_that_a_dtype_holds(params: Any) -> None:
+    largest = sgd(torch.finfo(params[0].dtype).max)
+    assert_same_bits(largest.step(params, (0 * params[0],), SGDState(None))[0], params)
 
 
 @pytest.mark.parametrize("value", ["1", None, True])

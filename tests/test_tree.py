@@ -13,7 +13,19 @@ from n2nfun.layer import NoParams
 from n2nfun.layers import ConvParams
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import listed, normal_numbers, seeds
-from n2nfun.tree import TreeError, assemble, branches, global_norm, leaves, paths, rebuild, tree_map, walk, zeros_like
+from n2nfun.tree import (
+    TreeError,
+    assemble,
+    branches,
+    global_norm,
+    leaves,
+    paths,
+    rebuild,
+    require_alike,
+    tree_map,
+    walk,
+    zeros_like,
+)
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma
@@ -189,7 +201,7 @@ REFUSALS = [
     Refusal(
         lambda: untyped_map(torch.add, two, [torch.ones(2), None]),
         TreeError,
-        "a tree holds a list, expected frozen dataclasses and tuples: they do not change",
+        "tree 2: a tree holds a list, expected frozen dataclasses and tuples: they do not change",
     ),
     Refusal(
         lambda: untyped_map(torch.addcmul, two, two, (torch.ones(2), NoParams())),
@@ -223,6 +235,16 @@ REFUSALS = [
         lambda: untyped_map(forgets, weight),
         TypeError,
         "tree_map(): function returned a NoneType at the root, expected a tensor",
+    ),
+    Refusal(
+        lambda: require_alike("grads", (1,), "params", ([1],)),
+        TreeError,
+        "params: a tree holds a list, expected frozen dataclasses and tuples: they do not change",
+    ),
+    Refusal(
+        lambda: global_norm((torch.ones(1), Node(None, torch.ones(1, dtype=torch.int32)))),
+        TypeError,
+        "global_norm(): tree[1].right is torch.int32, expected a floating-point dtype",
     ),
     Refusal(
         lambda: untyped_rebuild(two, [3]),
@@ -261,7 +283,14 @@ def test_keyword_only_fields_are_not_overlooked() -> None:
     class Keywords:
         weight: Tensor
 
-    assert len(leaves(Keywords(weight=torch.ones(2)))) == 1
+    tree = Keywords(weight=torch.ones(2))
+    assert len(leaves(tree)) == 1
+    assert_same_bits(tree_map(torch.neg, tree), Keywords(weight=-torch.ones(2)))
+
+
+def test_a_node_is_assembled_of_all_its_children() -> None:
+    with pytest.raises(ValueError, match=r"argument 2 is shorter"):
+        assemble(Node(1, 2), (1,))
 
 
 def test_rebuild_refuses_what_is_no_list() -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, cast, overload
 
+from n2nfun.arguments import shown
 from n2nfun.compose.checks import require_layer, require_tensor
 from n2nfun.layer import C, ChannelPreserving, In, Layer, Out, P, Shape, ShapeError
 
@@ -54,7 +55,7 @@ class Sequential(Layer[P, C, In, Out]):
 
     def __post_init__(self) -> None:
         if not isinstance(self.layers, tuple):
-            raise TypeError(f"Sequential: layers is {self.layers!r}, expected a tuple of layers")
+            raise TypeError(f"Sequential: layers is {shown(self.layers)}, expected a tuple of layers")
         if not self.layers:
             raise ValueError("sequential(): no layers given, expected at least one; Identity() returns its input")
         for index, layer in enumerate(self.layers):

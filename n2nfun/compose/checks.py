@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from n2nfun.arguments import shown
 from n2nfun.layer import Layer
 
 __all__ = ["require_layer", "require_tensor"]
@@ -23,7 +24,7 @@ def _describe(value: object) -> str:
         hint = f": call it, {value.__name__}(...), to make one" if issubclass(value, Layer) else ""
         return f"{value!r}, expected a layer{hint}"
     kind = type(value)
-    named = repr(value) if kind.__module__ == "builtins" else f"a {kind.__module__}.{kind.__qualname__}"
+    named = shown(value) if kind.__module__ == "builtins" else f"a {kind.__module__}.{kind.__qualname__}"
     return f"{named}, expected a layer"
 
 

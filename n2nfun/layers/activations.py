@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from n2nfun.arguments import shown
 from n2nfun.geometry import check_ints
+from n2nfun.init import check_generator
 from n2nfun.layer import ChannelPreserving, NoParams, Shape, ShapeError
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 
@@ -24,6 +26,7 @@ class Elementwise(ChannelPreserving[NoParams, C]):
 
     def init(self, generator: torch.Generator) -> NoParams:
         """Return no parameters."""
+        check_generator(generator)
         return NoParams()
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -35,7 +38,7 @@ class Elementwise(ChannelPreserving[NoParams, C]):
         """
         check_ints(shape, "a tuple of ints")
         if any(size < 0 for size in shape):
-            raise ShapeError(f"x has shape {tuple(shape)}, expected no negative size")
+            raise ShapeError(f"x has shape {shown(tuple(shape))}, expected no negative size")
         return shape
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from n2nfun.layer import Shape, ShapeError
 
 __all__ = [
+    "FLOATS",
     "check_cache",
     "check_cached_device",
     "check_float",
@@ -15,7 +16,8 @@ __all__ = [
     "check_params",
 ]
 
-_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+"""What layers compute in."""
 
 
 def check_float(owner: str, name: str, value: object) -> None:
@@ -28,7 +30,7 @@ def check_float(owner: str, name: str, value: object) -> None:
         raise TypeError(f"{owner}: {name} is a {type(value).__name__}, expected a tensor")
     if value.layout != torch.strided:
         raise TypeError(f"{owner}: {name} has layout {value.layout}, expected a dense tensor: {name}.to_dense()")
-    if value.dtype not in _FLOATS:
+    if value.dtype not in FLOATS:
         whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
         hint = f": convert it first, images of 8 bits with {name}.float() / 255" if whole else ""
         raise TypeError(f"{owner}: {name} is {value.dtype}, expected float32, float64, float16 or bfloat16{hint}")
