@@ -11,10 +11,15 @@ from n2nfun.geometry import as_pair, check_count, check_image_shape, windowed_sh
 from n2nfun.layer import ShapeError
 from n2nfun.layers import Conv2d, NearestUpsampling, ReLU, Upsampling
 from n2nfun.testing.geometries import ConvGeometry, conv_geometries, upsamplings
+from tests.layers.report import (
+    also_on_the_shapes_of_the_reports_convolutions,
+    also_on_the_shapes_of_the_reports_upsamplings,
+)
 from tests.refusals import Refusal, each
 
 
-@given(conv_geometries())
+@given(case=conv_geometries())
+@also_on_the_shapes_of_the_reports_convolutions
 def test_windows_are_as_many_as_fit(case: ConvGeometry) -> None:
     batch, channels, height, width = case.layer.output_shape(case.shape)
     counted = [
@@ -29,7 +34,8 @@ def test_windows_are_as_many_as_fit(case: ConvGeometry) -> None:
     assert [height, width] == counted
 
 
-@given(upsamplings())
+@given(case=upsamplings())
+@also_on_the_shapes_of_the_reports_upsamplings
 def test_an_upsampling_has_the_shape_of_its_two_layers_less_the_trim(case: tuple[Upsampling, tuple[int, ...]]) -> None:
     layer, shape = case
     conv = Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding)

@@ -12,7 +12,8 @@ from n2nfun.layer import In, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.correlation import correlate, correlate_input_gradient, correlate_kernel_gradient, pad
+from n2nfun.layers.correlation import correlate, kernel_gradient, pad
+from n2nfun.layers.phases import adjoint_phases, correlate_phases
 from n2nfun.layers.precision import working
 
 __all__ = ["Conv2d", "ConvCache"]
@@ -148,19 +149,19 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         self._check_params("Conv2d.forward()", params, "x", x)
         vertical, horizontal = self.padding
         padded = pad(working(x).permute(0, 2, 3, 1), vertical, vertical, horizontal, horizontal)
-        y = correlate(padded, self._kernel(params), self.stride)
-        if params.bias is not None:
-            y = y + working(params.bias)
+        bias = None if params.bias is None else working(params.bias)
+        y = correlate(padded, working(params.weight).permute(2, 3, 1, 0), bias, self.stride)
         return y.permute(0, 3, 1, 2).to(x.dtype), ConvCache(padded, shape)
 
     def backward(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
     ) -> tuple[Float[Tensor, "batch in_channels height width"], ConvParams]:
-        """``dx = g`` correlated with the kernel turned by 180°, and the :meth:`gradients`."""
+        """``dx``: what each window that reads a pixel brings it, times the tap that reads it; and the :meth:`gradients`."""
         g = self._output_gradient(params, cache, grad)
-        (vertical, horizontal), (_, height, width, _) = self.padding, cache.padded.shape
-        dpadded = correlate_input_gradient(g, self._kernel(params), (height, width), self.stride)
-        dx = dpadded[:, vertical : height - vertical, horizontal : width - horizontal]
+        (rows, columns), (down, right), (vertical, horizontal) = self.kernel_size, self.stride, self.padding
+        size = (cache.padded.shape[1] - 2 * vertical, cache.padded.shape[2] - 2 * horizontal)
+        runs = (adjoint_phases(rows, down, vertical), adjoint_phases(columns, right, horizontal))
+        dx = correlate_phases(g, working(params.weight).transpose(0, 1), None, runs, self.stride, size)
         return dx.permute(0, 3, 1, 2).to(grad.dtype), self._parameter_gradients(cache, g, grad)
 
     def gradients(
@@ -180,8 +181,8 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         return working(grad).permute(0, 2, 3, 1).contiguous()
 
     def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
-        dkernel = correlate_kernel_gradient(cache.padded, g, self.kernel_size, self.stride)
-        return self._gradients(dkernel, g, grad.dtype)
+        dkernel = kernel_gradient(cache.padded, g, self.kernel_size, self.stride)
+        return self._gradients(dkernel.permute(0, 3, 1, 2), g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each window."""

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from n2nfun.arguments import check_flag
+from n2nfun.arguments import check_flag, shown
 from n2nfun.geometry import Pair, Size, as_pair, check_count
-from n2nfun.init import Initializer, xavier_uniform
+from n2nfun.init import Initializer, check_generator, xavier_uniform
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
 from n2nfun.layers.checks import check_cached_device, check_float, check_parameter, check_params
 from n2nfun.layers.precision import working
@@ -48,7 +48,7 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         initializer: Initializer = xavier_uniform,
     ) -> None:
         if not callable(initializer):
-            raise TypeError(f"initializer is {initializer!r}, expected a function, such as xavier_uniform")
+            raise TypeError(f"initializer is {shown(initializer)}, expected a function, such as xavier_uniform")
         put = object.__setattr__  # the dataclass is frozen for everyone else
         put(self, "in_channels", check_count("in_channels", in_channels))
         put(self, "out_channels", check_count("out_channels", out_channels))
@@ -61,9 +61,10 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         """Draw the weights from the initializer; the bias is 0.
 
         Raises:
-            TypeError: if the initializer returns no floating-point tensor.
+            TypeError: if generator is none, or the initializer returns no floating-point tensor.
             ShapeError: if it returns another shape than it is asked for.
         """
+        check_generator(generator)
         shape = (self.out_channels, self.in_channels, *self.kernel_size)
         weight = self.initializer(shape, generator)
         owner = f"{type(self).__name__}.init()"
@@ -77,14 +78,9 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         weights = self.out_channels * self.in_channels * self.kernel_size[0] * self.kernel_size[1]
         return weights + (self.out_channels if self.bias else 0)
 
-    def _kernel(self, params: ConvParams) -> Tensor:
-        """Return the weights as (kernel_height, kernel_width, in_channels, out_channels)."""
-        return working(params.weight).permute(2, 3, 1, 0).contiguous()
-
-    def _gradients(self, dkernel: Tensor, g: Tensor, dtype: torch.dtype) -> ConvParams:
-        """Return the gradients of the parameters, from that of the kernel and from grad, channels last."""
-        dweight = dkernel.permute(3, 2, 0, 1).contiguous().to(dtype)
-        return ConvParams(dweight, g.sum((0, 1, 2)).to(dtype) if self.bias else None)
+    def _gradients(self, dweight: Tensor, g: Tensor, dtype: torch.dtype) -> ConvParams:
+        """Return the gradients of the parameters, from that of the weight and from grad, channels last."""
+        return ConvParams(dweight.contiguous().to(dtype), g.sum((0, 1, 2)).to(dtype) if self.bias else None)
 
     def _check_cached(self, owner: str, cached: Tensor, grad: Tensor, shape: Shape, output_shape: Shape) -> None:
         """Require that this layer made the cache, of params of grad's dtype and device.

@@ -1,54 +1,125 @@
-"""Cross-correlation in channels-last order, and its two adjoints: all that the convolving layers are made of.
+"""Cross-correlation in channels-last order, and its derivative in the kernel: all that the convolving layers are made of.
 
 Everything here is private to ``n2nfun.layers``, and works on
 
-- images ``x``  (batch, height, width, channels), already padded, laid out in that order;
+- images ``x``  (batch, height, width, channels), already padded, of any memory layout: the results are the same bits;
 - kernels ``k`` (kernel_height, kernel_width, in_channels, out_channels).
 
-``correlate`` is the definition, ``correlate_kernel_gradient`` and ``correlate_input_gradient`` its derivatives:
+    y[b, i, j, o]  =  bias[o] + sum over t, u, c of  x[b, s*i + t, s*j + u, c] * k[t, u, c, o]
+    dk[o, t, u, c] =  sum over b, i, j of  x[b, s*i + t, s*j + u, c] * g[b, i, j, o]
 
-    y[b, i, j, o]  =  sum over t, u, c of  x[b, s*i + t, s*j + u, c] * k[t, u, c, o]
-    dk[t, u, c, o] =  sum over b, i, j of  x[b, s*i + t, s*j + u, c] * g[b, i, j, o]
-    dx             =  for each residue of the stride, a correlation of g with the taps of that residue, turned by 180°
+Each is computed in the form that fits the geometry; all forms are the same sum.
 """
 
-from itertools import groupby, product
-from typing import NamedTuple
+from collections.abc import Iterator
+from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor
 
-Pair = tuple[int, int]
+from n2nfun.geometry import Pair
 
 _PIECE = 1 << 18
-"""Patches are made for as many images at a time as fill about this many numbers, so that they stay in cache."""
+"""Windows are gathered for as many images, or lines of one, at a time as fill about this many numbers: they stay in cache."""
 
 _WIDE = 16
-"""From this many channels on, a matrix product is wide enough to run at full speed."""
+"""With fewer columns than this a matrix product is slow."""
+
+_EVERYWHERE = slice(None)
 
 
 def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
-    """Put zeros around channels-last images; the result is contiguous."""
+    """Put zeros around channels-last images, or, where a margin is negative, cut off from them."""
     if top == bottom == left == right == 0:
-        return x.contiguous()
-    return torch.constant_pad_nd(x, (0, 0, left, right, top, bottom)).contiguous()
+        return x
+    return torch.constant_pad_nd(x, (0, 0, left, right, top, bottom))
 
 
-def output_size(size: int, kernel: int, stride: int) -> int:
-    """Count the windows of a kernel in a padded length."""
-    return (size - kernel) // stride + 1
+def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
+    """Slide a kernel over padded images: (batch, out_height, out_width, out_channels), of any memory layout."""
+    kernel = kernel.contiguous()  # products of transposed matrices round in another order
+    found = windows(x, (kernel.shape[0], kernel.shape[1]), stride)
+    if not _by_taps(found, stride):
+        return _correlate_by_windows(found, kernel, bias)
+    form = _correlate_by_taps if kernel.shape[3] >= _WIDE else _correlate_by_planes
+    y = form(x.contiguous(), kernel)
+    return y if bias is None else y + bias
 
 
-def correlate(x: Tensor, kernel: Tensor, stride: Pair = (1, 1)) -> Tensor:
-    """Slide a kernel over padded images, as matrix products in the form that fits the geometry: all are the same sum."""
-    height, width, in_channels, out_channels = kernel.shape
-    if (height, width) == (1, 1) and stride == (1, 1):
-        return x @ kernel[0, 0]
-    if stride != (1, 1) or in_channels < _WIDE:
-        return _correlate_by_patches(x, kernel, stride)
-    if out_channels < _WIDE:
-        return _correlate_by_planes(x, kernel)
-    return _correlate_by_taps(x, kernel)
+def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
+    """Return dk (out_channels, kernel_height, kernel_width, in_channels), given the gradient of what ``correlate`` made."""
+    found = windows(x, kernel_size, stride)
+    if _by_taps(found, stride) and grad.shape[3] >= _WIDE:
+        return _kernel_gradient_by_taps(x.contiguous(), grad, kernel_size)
+    if stride == (1, 1) and grad.shape[3] < x.shape[3]:
+        # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
+        (rows, columns), channels = kernel_size, x.shape[3]
+        framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
+        turned = _kernel_gradient_by_windows(windows(framed, kernel_size), x)
+        return turned.view(channels, rows, columns, -1).flip(1, 2).permute(3, 1, 2, 0)
+    return _kernel_gradient_by_windows(found, grad)
+
+
+def windows(x: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
+    """View padded images as their windows (batch, out_height, out_width, kernel_height, kernel_width, channels)."""
+    batch, height, width, channels = x.shape
+    (rows, columns), (down, right) = kernel_size, stride
+    size = (batch, (height - rows) // down + 1, (width - columns) // right + 1, rows, columns, channels)
+    image, row, column, channel = x.stride()
+    return x.as_strided(size, (image, row * down, column * right, row, column, channel))
+
+
+def _by_taps(found: Tensor, stride: Pair) -> bool:
+    """Choose a product for each tap where windows are too many to gather at once, and channels enough for wide products."""
+    return stride == (1, 1) and found.shape[5] >= _WIDE and found.numel() > _PIECE
+
+
+def gathered(found: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Copy windows into the rows of a matrix (positions, taps * channels), a piece at a time.
+
+    Yields which of all positions a piece holds, and the piece; the next one takes its memory.
+    """
+    batch, height, width, *taps = found.shape
+    columns = prod(taps)
+    if found.numel() <= _PIECE:
+        yield _EVERYWHERE, found.reshape(batch * height * width, columns).contiguous()
+        return
+    images = min(batch, max(1, _PIECE // (height * width * columns)))
+    lines = min(height, max(1, _PIECE // (width * columns)))
+    memory = found.new_empty(
+        images, lines, *found.shape[2:]
+    )  # to map fresh memory for each piece takes longer than to fill it
+    for image, line in product(range(0, batch, images), range(0, height, lines)):
+        piece = found[image : image + images, line : line + lines]
+        positions = piece.shape[0] * piece.shape[1] * width
+        start = (image * height + line) * width
+        rows = memory[: piece.shape[0], : piece.shape[1]].copy_(piece)
+        yield slice(start, start + positions), rows.view(positions, columns)
+
+
+def _correlate_by_windows(found: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """Return ``X K + bias``, with a window in each row of X; of a narrow kernel ``K^T X^T + bias``."""
+    batch, height, width = found.shape[:3]
+    positions, out_channels = batch * height * width, kernel.shape[3]
+    if out_channels >= _WIDE:
+        matrix = kernel.view(-1, out_channels)
+        y = matrix.new_empty(positions, out_channels)
+        for place, rows in gathered(found):
+            _product(rows, matrix, bias, y[place])
+        return y.view(batch, height, width, out_channels)
+    matrix = kernel.permute(3, 0, 1, 2).reshape(out_channels, -1).contiguous()
+    y = matrix.new_empty(out_channels, positions)
+    for place, rows in gathered(found):
+        _product(matrix, rows.t(), None if bias is None else bias[:, None], y[:, place])
+    return y.view(out_channels, batch, height, width).permute(1, 2, 3, 0)
+
+
+def _product(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor) -> None:
+    if added is None:
+        torch.mm(left, right, out=out)
+    else:
+        torch.addmm(added, left, right, out=out)
 
 
 def _correlate_by_taps(x: Tensor, kernel: Tensor) -> Tensor:
@@ -59,15 +130,12 @@ def _correlate_by_taps(x: Tensor, kernel: Tensor) -> Tensor:
     """
     batch, height, width, channels = x.shape
     rows, columns, _, out_channels = kernel.shape
-    flat = x.reshape(batch * height * width, channels)
-    # The last window of the last image starts (rows-1) rows and (columns-1) columns before the end.
-    count = max(batch * height * width - (rows - 1) * width - (columns - 1), 0)
-    total = flat.new_empty(batch * height * width, out_channels)
-    inside = total[:count]
+    flat = x.view(-1, channels)
+    total = flat.new_empty(len(flat), out_channels)
+    inside = total[: _starts(x, (rows, columns))]
     for t, u in product(range(rows), range(columns)):
-        offset = t * width + u
-        block = flat[offset : offset + count]
-        if offset == 0:
+        block = flat[t * width + u :][: len(inside)]
+        if (t, u) == (0, 0):
             torch.mm(block, kernel[t, u], out=inside)
         else:
             inside.addmm_(block, kernel[t, u])
@@ -81,136 +149,45 @@ def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
     """
     batch, height, width, channels = x.shape
     rows, columns, _, out_channels = kernel.shape
-    count = max(batch * height * width - (rows - 1) * width - (columns - 1), 0)
-    matrix = kernel.permute(0, 1, 3, 2).reshape(rows * columns * out_channels, channels)
-    planes = (matrix @ x.reshape(-1, channels).T).view(rows, columns, out_channels, -1)
+    matrix = kernel.permute(0, 1, 3, 2).reshape(rows * columns * out_channels, channels).contiguous()
+    planes = (matrix @ x.view(-1, channels).t()).view(rows, columns, out_channels, -1)
     total = planes[0, 0]
-    inside = total[:, :count]
+    inside = total[:, : _starts(x, (rows, columns))]
     for t, u in product(range(rows), range(columns)):
         if (t, u) != (0, 0):
-            offset = t * width + u
-            inside += planes[t, u, :, offset : offset + count]
+            inside += planes[t, u, :, t * width + u :][:, : inside.shape[1]]
     image = total.view(out_channels, batch, height, width).permute(1, 2, 3, 0)
     return image[:, : height - rows + 1, : width - columns + 1]
 
 
-def patches(x: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
-    """View padded images as their windows (batch, out_height, out_width, kernel_height, kernel_width, channels)."""
-    batch, height, width, channels = x.shape
-    step = x.stride()
-    size = (
-        batch,
-        output_size(height, kernel_size[0], stride[0]),
-        output_size(width, kernel_size[1], stride[1]),
-        *kernel_size,
-        channels,
-    )
-    return x.as_strided(size, (step[0], step[1] * stride[0], step[2] * stride[1], step[1], step[2], step[3]))
+def _starts(x: Tensor, kernel_size: Pair) -> int:
+    """Count the places of the flattened images from the first window's to the last one's."""
+    batch, height, width, _ = x.shape
+    return batch * height * width - (kernel_size[0] - 1) * width - (kernel_size[1] - 1)
 
 
-def _pieces(windows: Tensor) -> list[Tensor]:
-    """Gather windows into matrices (batch piece * out_height * out_width, taps * channels) that stay in cache."""
-    batch, height, width = windows.shape[:3]
-    row = windows.shape[3] * windows.shape[4] * windows.shape[5]
-    images = max(1, _PIECE // max(1, height * width * row))
-    return list(torch.split(windows, images)) if batch else []
+def _kernel_gradient_by_windows(found: Tensor, grad: Tensor) -> Tensor:
+    """Return ``G^T X``, or its transpose: a product of few rows is faster than one of few columns."""
+    out_channels = grad.shape[3]
+    g = grad.contiguous().view(-1, out_channels)
+    narrow = out_channels <= prod(found.shape[3:])
+    total: Tensor | None = None
+    for place, rows in gathered(found):
+        left, right = (g[place].t(), rows) if narrow else (rows.t(), g[place])
+        total = left @ right if total is None else total.addmm_(left, right)
+    assert total is not None
+    return (total if narrow else total.t()).reshape(out_channels, *found.shape[3:])
 
 
-def _correlate_by_patches(x: Tensor, kernel: Tensor, stride: Pair) -> Tensor:
-    """Gather every window into a row, and multiply: a piece of the batch at a time."""
-    rows, columns, _, out_channels = kernel.shape
-    windows = patches(x, (rows, columns), stride)
-    matrix = kernel.reshape(-1, out_channels)
-    batch, height, width = windows.shape[:3]
-    out = x.new_empty(batch, height, width, out_channels)
-    start = 0
-    for piece in _pieces(windows):
-        count = piece.shape[0]
-        torch.mm(piece.reshape(-1, matrix.shape[0]), matrix, out=out[start : start + count].view(-1, out_channels))
-        start += count
-    return out
-
-
-def correlate_kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
-    """Return dk, given the padded images that ``correlate`` read and the gradient of what it returned."""
-    channels, out_channels = x.shape[-1], grad.shape[-1]
-    if stride == (1, 1) and out_channels < channels:
-        # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
-        rows, columns = kernel_size
-        framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
-        turned = correlate_kernel_gradient(framed, x, kernel_size)
-        return turned.flip(0, 1).transpose(2, 3)
-    windows = patches(x, kernel_size, stride)
-    total = x.new_zeros(kernel_size[0] * kernel_size[1] * channels, out_channels)
-    start = 0
-    for piece in _pieces(windows):
-        count = piece.shape[0]
-        g = grad[start : start + count].reshape(-1, out_channels)
-        total.addmm_(piece.reshape(-1, total.shape[0]).T, g)
-        start += count
-    return total.view(*kernel_size, channels, out_channels)
-
-
-class _Residues(NamedTuple):
-    """Residues first … first+size-1 of the stride, each of which meets the same number of the kernel's taps."""
-
-    first: int
-    size: int
-    taps: int
-
-
-def _residues(kernel: int, stride: int) -> list[_Residues]:
-    """Group the residues by how many taps (r, r+stride, …) read them; leave out those that none reads."""
-    groups: list[_Residues] = []
-    for taps, members in groupby(range(stride), key=lambda r: max(0, -(-(kernel - r) // stride))):
-        found = list(members)
-        if taps:
-            groups.append(_Residues(found[0], len(found), taps))
-    return groups
-
-
-def _adjoint_kernel(kernel: Tensor, stride: Pair, rows: _Residues, columns: _Residues) -> Tensor:
-    """Return the taps of a group of residues, turned by 180°: (taps, taps, out_channels, residues * in_channels)."""
-    in_channels, out_channels = kernel.shape[2:]
-    part = torch.stack(
-        [
-            torch.stack(
-                [
-                    kernel[r :: stride[0], c :: stride[1]].flip(0, 1)
-                    for c in range(columns.first, columns.first + columns.size)
-                ]
-            )
-            for r in range(rows.first, rows.first + rows.size)
-        ]
-    )  # (row residues, column residues, row taps, column taps, in, out)
-    return part.permute(2, 3, 5, 0, 1, 4).reshape(
-        rows.taps, columns.taps, out_channels, rows.size * columns.size * in_channels
-    )
-
-
-def correlate_input_gradient(grad: Tensor, kernel: Tensor, padded_size: Pair, stride: Pair = (1, 1)) -> Tensor:
-    """Return dx for the padded images: exactly 0 wherever no window reads.
-
-    The index that tap t of window i reads is p = s*i + t. Of all p with residue r = p mod s, only the taps r, r+s, … can
-    read them, so these p see a stride-1 correlation of the gradient with those taps in reverse. Residues with equally
-    many taps are computed together, as more output channels of one product, and laid between each other afterwards.
-    """
-    batch = grad.shape[0]
-    in_channels, (height, width) = kernel.shape[2], padded_size
-    row_groups = _residues(kernel.shape[0], stride[0])
-    column_groups = _residues(kernel.shape[1], stride[1])
-    dx: Tensor | None = None
-    for rows, columns in product(row_groups, column_groups):
-        framed = pad(grad, rows.taps - 1, rows.taps - 1, columns.taps - 1, columns.taps - 1)
-        part = correlate(framed, _adjoint_kernel(kernel, stride, rows, columns))
-        if stride == (1, 1) and part.shape[1:3] == (height, width):
-            return part  # the only group, and nothing left uncovered
-        if dx is None:
-            dx = grad.new_zeros(batch, *padded_size, in_channels)
-        steps = part.shape[1:3]
-        part = part.reshape(batch, *steps, rows.size, columns.size, in_channels)
-        for r, c in product(range(rows.size), range(columns.size)):
-            target = dx[:, rows.first + r :: stride[0], columns.first + c :: stride[1]]
-            # `steps` windows reach into this residue; what lies beyond is not covered, and stays 0.
-            target[:, : steps[0], : steps[1]] = part[:, :, :, r, c]
-    return grad.new_zeros(batch, *padded_size, in_channels) if dx is None else dx
+def _kernel_gradient_by_taps(x: Tensor, grad: Tensor, kernel_size: Pair) -> Tensor:
+    """Return each tap's part as one product of the gradient and the flattened images at the tap's offset."""
+    width, channels = x.shape[2:]
+    rows, columns = kernel_size
+    flat = x.view(-1, channels)
+    count = _starts(x, kernel_size)
+    # Zeros where windows would wrap around the borders.
+    g = pad(grad, 0, rows - 1, 0, columns - 1).reshape(-1, grad.shape[3])[:count].t()
+    total = x.new_empty(rows, columns, grad.shape[3], channels)
+    for t, u in product(range(rows), range(columns)):
+        torch.mm(g, flat[t * width + u :][:count], out=total[t, u])
+    return total.permute(2, 0, 1, 3)

@@ -1,65 +1,192 @@
-"""Nearest upsampling followed by a k-tap kernel, seen from the low resolution: which taps fall on which pixel.
+"""Correlations from a low resolution to a high one: which of an image's pixels each output reads, by the output's phase.
 
-In one dimension, output ``s*q + r`` (phase r of low-resolution pixel q) reads, for tap t, the upsampled index
-``s*q + r - p + t``, which is the low-resolution index ``q + floor((r - p + t) / s)``. So the k taps of a phase fall on a
-few neighbouring low-resolution pixels, and taps that fall on the same one add up: a convolution by a smaller kernel.
-Zero padding agrees exactly, since an upsampled index is outside the image exactly when its low-resolution index is.
+Output ``s*q + r`` of one dimension (phase r of position q) reads some neighbouring pixels from ``q + low`` on, where low and
+their number depend on the phase alone. So all phases that read equally many pixels are one correlation of the image with
+as many kernels side by side, and its windows are laid between each other afterwards. Two layers compute so:
+
+- Nearest upsampling followed by a convolution: tap t of output i falls on pixel ``floor((i - p + t) / s)`` (see
+  ``upsampling.py``); taps that fall on the same pixel add up. Zero padding agrees exactly, since an upsampled index is
+  outside the image exactly when its pixel is.
+- The gradient of a convolution's input: window i reads input ``s*i - p + t`` with tap t, so input ``s*q + r`` gets what tap
+  ``t = (r + p) mod s``, and every s-th from there on, brings from window ``(s*q + r + p - t) / s``.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import groupby
+from itertools import product
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
+from n2nfun.layers.correlation import correlate, pad
+
+_FEW = 5
+"""Results of fewer channels are laid out plane by plane, as images, and the targets they are compared with, mostly are."""
 
 
-class Phases(NamedTuple):
-    """Phases first … first+size-1 of one dimension, whose taps fall on the same low-resolution pixels."""
+class Run(NamedTuple):
+    """Phases first, first+1, …, that read equally many pixels, each of them ``step`` pixels on from the one before."""
 
     first: int
-    size: int
     low: int
-    """Offset of the first of these pixels from q: 0 or negative."""
-    taps: int
-    """How many pixels they are."""
+    """Where the first of these phases begins to read, from q: 0 or negative, mostly."""
+    step: int
+    taps: tuple[tuple[tuple[int, ...], ...], ...]
+    """For each phase and each pixel that it reads: the kernel's taps that fall on the pixel."""
+
+    @property
+    def size(self) -> int:
+        """How many phases these are."""
+        return len(self.taps)
+
+    @property
+    def reach(self) -> int:
+        """How many pixels each of them reads."""
+        return len(self.taps[0])
+
+    @property
+    def selects(self) -> bool:
+        """Whether a single tap falls on each pixel, so that nothing adds up."""
+        return all(len(taps) == 1 for phase in self.taps for taps in phase)
+
+    def places(self) -> list[Pair]:
+        """List the pixels with the phases."""
+        return list(product(range(self.reach), range(self.size)))
+
+    def fold(self, kernel: int) -> list[list[float]]:
+        """Return the map of the kernel's taps to the places: zeros and ones."""
+        return [[float(tap in self.taps[r][pixel]) for pixel, r in self.places()] for tap in range(kernel)]
+
+
+Phase = tuple[int, tuple[tuple[int, ...], ...]]
+"""Where a phase begins to read, and the taps on each pixel from there on."""
 
 
 @lru_cache(maxsize=256)
-def phase_groups(kernel: int, scale: int, padding: int) -> tuple[Phases, ...]:
-    """Group the phases of one dimension by the low-resolution pixels that they read."""
-
-    def span(r: int) -> Pair:
-        return (r - padding) // scale, (r - padding + kernel - 1) // scale
-
-    groups: list[Phases] = []
-    for (low, high), members in groupby(range(scale), key=span):
-        found = list(members)
-        groups.append(Phases(found[0], len(found), low, high - low + 1))
-    return tuple(groups)
+def upsampled_phases(kernel: int, scale: int, padding: int) -> tuple[Run, ...]:
+    """Return the phases of nearest upsampling followed by a convolution, in one dimension."""
+    return tuple(_runs(_upsampled(kernel, scale, padding)))
 
 
-def _collapse(group: Phases, kernel: int, scale: int, padding: int) -> Tensor:
-    """Return the 0/1 map (phases, low-resolution taps, kernel taps) of one dimension."""
-    fold = torch.zeros(group.size, group.taps, kernel, dtype=torch.float64)
-    for i in range(group.size):
-        for t in range(kernel):
-            fold[i, (group.first + i - padding + t) // scale - group.low, t] = 1
-    return fold
+def _upsampled(kernel: int, scale: int, padding: int) -> Iterator[Phase]:
+    for r in range(scale):
+        falls = [(r - padding + t) // scale for t in range(kernel)]
+        pixels = range(falls[0], falls[-1] + 1)
+        yield falls[0], tuple(tuple(t for t in range(kernel) if falls[t] == pixel) for pixel in pixels)
 
 
 @lru_cache(maxsize=256)
-def collapse_map(
-    rows: Phases, columns: Phases, kernel: Pair, scale: Pair, padding: Pair, dtype: torch.dtype, device: torch.device
+def adjoint_phases(kernel: int, stride: int, padding: int) -> tuple[Run, ...]:
+    """Return the phases of a convolution's input, which read the gradient of its output, in one dimension."""
+    return tuple(_runs(_adjoint(kernel, stride, padding)))
+
+
+def _adjoint(kernel: int, stride: int, padding: int) -> Iterator[Phase]:
+    for r in range(stride):
+        taps = range((r + padding) % stride, kernel, stride)
+        yield (r + padding) // stride - len(taps) + 1, tuple((t,) for t in reversed(taps))
+
+
+def _runs(phases: Iterable[Phase]) -> Iterator[Run]:
+    """Put phases together that can be computed together; leave out those that read nothing."""
+    run: Run | None = None
+    for r, (low, taps) in enumerate(phases):
+        if run is not None and len(taps) == run.reach:
+            step = low - run.low - run.step * (run.size - 1)
+            if run.size == 1 or step == run.step:
+                run = Run(run.first, run.low, step, (*run.taps, taps))
+                continue
+        if run is not None:
+            yield run
+        run = Run(r, low, 0, (taps,)) if taps else None
+    if run is not None:
+        yield run
+
+
+def correlate_phases(
+    image: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    runs: tuple[tuple[Run, ...], tuple[Run, ...]],
+    scale: Pair,
+    size: Pair,
 ) -> Tensor:
-    """Return the map of a kernel to its low-resolution kernels, a matrix of zeros and ones.
+    """Correlate a low-resolution image with the kernels of all phases, and lay the results between each other.
 
-    Its rows are (row tap, column tap, row phase, column phase), its columns (kernel row, kernel column). Its transpose
-    carries the gradient back.
+    Args:
+        image: (batch, low_height, low_width, in_channels), of any memory layout.
+        weight: (out_channels, in_channels, kernel_height, kernel_width), likewise.
+        bias: For each output channel, or None.
+        runs: Of the rows and of the columns.
+        scale: How many phases there are.
+        size: (height, width) of the result.
+
+    Returns:
+        (batch, height, width, out_channels); 0 where no phase reads anything.
     """
-    vertical = _collapse(rows, kernel[0], scale[0], padding[0])
-    horizontal = _collapse(columns, kernel[1], scale[1], padding[1])
-    both = vertical.permute(1, 0, 2)[:, None, :, None, :, None] * horizontal.permute(1, 0, 2)[None, :, None, :, None, :]
-    return both.reshape(-1, kernel[0] * kernel[1]).to(device=device, dtype=dtype)
+    batch, channels = image.shape[0], weight.shape[0]
+    steps = (-(-size[0] // scale[0]), -(-size[1] // scale[1]))
+    parts = [(*pair, _between(_of_runs(image, weight, bias, *pair, steps), *pair, steps)) for pair in product(*runs)]
+    if len(parts) == 1 and (parts[0][0].size, parts[0][1].size) == scale:
+        whole = parts[0][2]
+    else:
+        whole = image.new_zeros(batch, steps[0], scale[0], steps[1], scale[1], channels)
+        for rows, columns, part in parts:
+            whole[:, :, rows.first : rows.first + rows.size, :, columns.first : columns.first + columns.size] = part
+    height, width = steps[0] * scale[0], steps[1] * scale[1]
+    if channels < _FEW:
+        y = whole.permute(0, 5, 1, 2, 3, 4).reshape(batch, channels, height, width).permute(0, 2, 3, 1)
+    else:
+        y = whole.reshape(batch, height, width, channels)
+    return y[:, : size[0], : size[1]]
+
+
+def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, columns: Run, steps: Pair) -> Tensor:
+    """Return a run's windows times its kernels: (batch, positions, positions, row phases, column phases, out_channels)."""
+    counts = [count + run.step * (run.size - 1) for count, run in zip(steps, (rows, columns), strict=True)]
+    bottom, right = (
+        run.low + count + run.reach - 1 - length
+        for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=True)
+    )
+    framed = pad(image, -rows.low, bottom, -columns.low, right)
+    kernel = _folded(weight, rows, columns).permute(2, 4, 1, 3, 5, 0)
+    kernel = kernel.reshape(*kernel.shape[:3], -1)
+    part = correlate(framed, kernel, None if bias is None else bias.repeat(rows.size * columns.size))
+    return part.view(*part.shape[:3], rows.size, columns.size, weight.shape[0])
+
+
+def _folded(weight: Tensor, rows: Run, columns: Run) -> Tensor:
+    """Return the kernels of a run's phases: (out_channels, in_channels, pixels, row phases, pixels, column phases)."""
+    out_channels, in_channels, height, width = weight.shape
+    where = (weight.dtype, weight.device)
+    if rows.selects and columns.selects:
+        folded = weight.index_select(2, _selection(rows, weight.device))
+        folded = folded.index_select(3, _selection(columns, weight.device))
+    else:
+        folded = weight.contiguous().view(-1, height * width) @ _fold_map(rows, columns, height, width, *where)
+    return folded.view(out_channels, in_channels, rows.reach, rows.size, columns.reach, columns.size)
+
+
+@lru_cache(maxsize=256)
+def _selection(run: Run, device: torch.device) -> Tensor:
+    """Return the one tap that falls on each pixel of each phase (pixels * phases)."""
+    return torch.tensor([run.taps[r][pixel][0] for pixel, r in run.places()], device=device)
+
+
+@lru_cache(maxsize=256)
+def _fold_map(rows: Run, columns: Run, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the map of a kernel's taps to the pixels of each phase: a matrix of zeros and ones."""
+    return torch.kron(
+        torch.tensor(rows.fold(height), dtype=dtype, device=device),
+        torch.tensor(columns.fold(width), dtype=dtype, device=device),
+    )
+
+
+def _between(part: Tensor, rows: Run, columns: Run, steps: Pair) -> Tensor:
+    """View a run's results as (batch, steps, row phases, steps, column phases, out_channels): each phase from its own start."""
+    image, row, column, row_phase, column_phase, channel = part.stride()
+    size = (part.shape[0], steps[0], rows.size, steps[1], columns.size, part.shape[5])
+    stride = (image, row, row_phase + rows.step * row, column, column_phase + columns.step * column, channel)
+    return part.as_strided(size, stride)

@@ -1,8 +1,6 @@
 """Enlarging by repetition, alone and followed by a convolution as one layer that never makes the enlarged image."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Generic, overload
 
 import torch
@@ -10,14 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from n2nfun.geometry import Pair, Size, as_pair, check_image_shape, enlarged, windowed_shape
-from n2nfun.init import Initializer, xavier_uniform
+from n2nfun.init import Initializer, check_generator, xavier_uniform
 from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.correlation import correlate, correlate_input_gradient, correlate_kernel_gradient, pad
-from n2nfun.layers.phases import Phases, collapse_map, phase_groups
+from n2nfun.layers.phases import Run, correlate_phases, upsampled_phases
 from n2nfun.layers.precision import working
+from n2nfun.layers.spread import spread_gradients
 
 __all__ = ["NearestCache", "NearestUpsampling", "Upsampling", "UpsamplingCache"]
 
@@ -56,6 +54,7 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
 
     def init(self, generator: torch.Generator) -> NoParams:
         """Return no parameters."""
+        check_generator(generator)
         return NoParams()
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -130,10 +129,11 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         >>> layer.output_shape((4, 32, 8, 8))
         (4, 16, 16, 16)
         >>> params = layer.init(torch.Generator().manual_seed(0))
-        >>> y, cache = layer.forward(params, torch.ones(4, 32, 8, 8))
+        >>> whole = ConvParams((1024 * params.weight).round(), params.bias)  # their sums are exact
+        >>> y, cache = layer.forward(whole, torch.ones(4, 32, 8, 8))
         >>> enlarged, _ = NearestUpsampling(2).forward(NoParams(), torch.ones(4, 32, 8, 8))
-        >>> expected, _ = Conv2d(32, 16, 5, padding=2).forward(params, enlarged)
-        >>> torch.allclose(y, expected, atol=1e-5)
+        >>> expected, _ = Conv2d(32, 16, 5, padding=2).forward(whole, enlarged)
+        >>> torch.equal(y, expected)
         True
     """
 
@@ -223,91 +223,36 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
     def forward(
         self, params: ConvParams, x: Float[Tensor, "batch in_channels height width"]
     ) -> tuple[Float[Tensor, "batch out_channels out_height out_width"], UpsamplingCache]:
-        """Correlate with the folded kernel of each group of phases, and lay the phases between each other."""
+        """Correlate with the folded kernels of all phases, and lay the phases between each other."""
         check_input("Upsampling.forward()", x)
         shape = self.output_shape(tuple(x.shape))
         self._check_params("Upsampling.forward()", params, "x", x)
         low = working(x).permute(0, 2, 3, 1).contiguous()
-        kernel = self._kernel(params)
-        steps = self._steps(shape)
-        batch, channels = shape[:2]
-        y = low.new_empty(batch, steps[0], self.scale_factor[0], steps[1], self.scale_factor[1], channels)
-        for rows, columns in self._groups():
-            part = correlate(pad(low, *self._margins(low, rows, columns, steps)), self._fold(kernel, rows, columns))
-            _of_group(y, rows, columns).copy_(
-                part.reshape(batch, *steps, rows.size, columns.size, channels).permute(0, 1, 3, 2, 4, 5)
-            )
-        y = y.view(batch, steps[0] * self.scale_factor[0], steps[1] * self.scale_factor[1], channels)
-        y = y[:, : shape[2], : shape[3]]
-        if params.bias is not None:
-            y = y + working(params.bias)
+        bias = None if params.bias is None else working(params.bias)
+        y = correlate_phases(low, working(params.weight), bias, self._runs(), self.scale_factor, (shape[2], shape[3]))
         return y.permute(0, 3, 1, 2).to(x.dtype), UpsamplingCache(low, shape)
 
     def backward(
         self, params: ConvParams, cache: UpsamplingCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
     ) -> tuple[Float[Tensor, "batch in_channels height width"], ConvParams]:
-        """The adjoint of each group: its phases of grad give its part of dx, and the gradient of its folded kernel."""
+        """``dx`` and ``dw`` from the windows of grad that each pixel reaches (see ``spread.py``); ``dbias = sum of grad``."""
         check_cache("Upsampling.backward()", cache, UpsamplingCache)
         check_gradient("Upsampling.backward()", grad, cache.output_shape)
         self._check_params("Upsampling.backward()", params, "grad", grad)
         batch, height, width, channels = cache.x.shape
         self._check_cached("Upsampling.backward()", cache.x, grad, (batch, channels, height, width), cache.output_shape)
-        low, kernel, steps = cache.x, self._kernel(params), self._steps(cache.output_shape)
-        vertical, horizontal = self.scale_factor
-        whole = working(grad).permute(0, 2, 3, 1).contiguous()
-        g = pad(whole, 0, steps[0] * vertical - whole.shape[1], 0, steps[1] * horizontal - whole.shape[2])
-        g = g.view(batch, steps[0], vertical, steps[1], horizontal, self.out_channels)
-        dx = torch.zeros_like(low)
-        dkernel = torch.zeros_like(kernel)
-        for rows, columns in self._groups():
-            phases = rows.size * columns.size * self.out_channels
-            part = _of_group(g, rows, columns).permute(0, 1, 3, 2, 4, 5).reshape(batch, *steps, phases)
-            margins = self._margins(low, rows, columns, steps)
-            padded, folded = pad(low, *margins), self._fold(kernel, rows, columns)
-            dpadded = correlate_input_gradient(part, folded, (padded.shape[1], padded.shape[2]))
-            top, bottom, left, right = (-margin for margin in margins)
-            dx += pad(dpadded, top, bottom, left, right)
-            dkernel += self._unfold(correlate_kernel_gradient(padded, part, (rows.taps, columns.taps)), rows, columns)
-        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._gradients(dkernel, whole, grad.dtype)
+        g = working(grad).permute(0, 2, 3, 1).contiguous()
+        dx, dweight = spread_gradients(cache.x, working(params.weight), g, self.scale_factor, self.padding)
+        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._gradients(dweight, g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each folded kernel at each low-resolution pixel: what ``forward`` computes."""
-        steps = self._steps(self.output_shape(shape))
-        taps = sum(r.size * r.taps * c.size * c.taps for r, c in self._groups())
-        return shape[0] * steps[0] * steps[1] * taps * self.in_channels * self.out_channels
+        out = self.output_shape(shape)
+        steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=True)]
+        taps = [sum(run.size * run.reach for run in runs) for runs in self._runs()]
+        return shape[0] * steps[0] * steps[1] * taps[0] * taps[1] * self.in_channels * self.out_channels
 
-    def _groups(self) -> Iterator[tuple[Phases, Phases]]:
-        return product(
-            phase_groups(self.kernel_size[0], self.scale_factor[0], self.padding[0]),
-            phase_groups(self.kernel_size[1], self.scale_factor[1], self.padding[1]),
-        )
-
-    def _steps(self, shape: Shape) -> Pair:
-        """Count the low-resolution positions that the output begins at, the last of which may be cut."""
-        return -(-shape[2] // self.scale_factor[0]), -(-shape[3] // self.scale_factor[1])
-
-    def _margins(self, low: Tensor, rows: Phases, columns: Phases, steps: Pair) -> tuple[int, int, int, int]:
-        """Return the rows and columns (top, bottom, left, right) that a group reads around x; negative where it stops short."""
-        bottom = steps[0] - 1 + rows.low + rows.taps - low.shape[1]
-        right = steps[1] - 1 + columns.low + columns.taps - low.shape[2]
-        return -rows.low, bottom, -columns.low, right
-
-    def _collapse(self, rows: Phases, columns: Phases, like: Tensor) -> Tensor:
-        return collapse_map(rows, columns, self.kernel_size, self.scale_factor, self.padding, like.dtype, like.device)
-
-    def _fold(self, kernel: Tensor, rows: Phases, columns: Phases) -> Tensor:
-        """Return the kernel of a group of phases (row taps, column taps, in_channels, phases * out_channels)."""
-        folded = self._collapse(rows, columns, kernel) @ kernel.view(-1, self.in_channels * self.out_channels)
-        folded = folded.view(rows.taps, columns.taps, rows.size * columns.size, self.in_channels, self.out_channels)
-        return folded.transpose(2, 3).reshape(rows.taps, columns.taps, self.in_channels, -1)
-
-    def _unfold(self, dfolded: Tensor, rows: Phases, columns: Phases) -> Tensor:
-        """Return the gradient of the kernel from that of a group's: the transpose of :meth:`_fold`."""
-        apart = dfolded.view(rows.taps, columns.taps, self.in_channels, -1, self.out_channels).transpose(2, 3)
-        dkernel = self._collapse(rows, columns, dfolded).T @ apart.reshape(-1, self.in_channels * self.out_channels)
-        return dkernel.view(*self.kernel_size, self.in_channels, self.out_channels)
-
-
-def _of_group(phases: Tensor, rows: Phases, columns: Phases) -> Tensor:
-    """View the phases of one group among all (batch, row steps, row phases, column steps, column phases, channels)."""
-    return phases[:, :, rows.first : rows.first + rows.size, :, columns.first : columns.first + columns.size]
+    def _runs(self) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+        """Return the phases of the rows and of the columns."""
+        (height, width), (rows, columns) = self.kernel_size, self.scale_factor
+        return upsampled_phases(height, rows, self.padding[0]), upsampled_phases(width, columns, self.padding[1])

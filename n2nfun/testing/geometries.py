@@ -68,9 +68,10 @@ class ConvGeometry:
 def conv_geometries(draw: st.DrawFn) -> ConvGeometry:
     """Draw a convolution and an input for it: constructed, so that every draw is legal.
 
-    Of the draws about 2 in 5 leave a border of the input uncovered, 2 in 5 a gap between windows, 2 in 5 nothing; 2 in 5
-    are padded by at least their kernel; 1 in 5 has a kernel of 1x1; 1 in 11 is ten times as long as wide; 1 in 4 has an
-    empty batch.
+    Of the draws at least 1 in 3 leaves a border of the input uncovered, 1 in 3 a gap between windows, 1 in 3 nothing; 1
+    in 3 is padded by at least its kernel in a dimension; 1 in 7 has a kernel of 1x1; 1 in 7 a single window; 1 in 20 is
+    ten times as long as wide; 1 in 20 has 30 columns or more; 1 in 5 has an empty batch; 1 in 40 has a stride of 1 and
+    16 channels or more.
     """
     vertical, horizontal = draw(axes(5)), draw(axes(5) | axes(24))
     layer = Conv2d(
@@ -95,7 +96,12 @@ def upsampling_axes(draw: st.DrawFn) -> tuple[int, int, int, int, int]:
 
 @st.composite
 def upsamplings(draw: st.DrawFn) -> tuple[Upsampling, Shape]:
-    """Draw an upsampling, and the shape of an input for it."""
+    """Draw an upsampling, and the shape of an input for it.
+
+    Of the draws at least 1 in 3 makes rows or columns that are no multiple of the scale; 1 in 3 is trimmed; 1 in 3 is
+    padded by at least its kernel in a dimension; 1 in 3 has a scale of 1 in a dimension; 1 in 5 a kernel smaller than
+    its scale in a dimension; 1 in 5 has an empty batch.
+    """
     vertical, horizontal = draw(upsampling_axes()), draw(upsampling_axes())
     scale, padding, kernel, trim = zip(vertical[1:], horizontal[1:], strict=True)
     layer = Upsampling(

@@ -222,6 +222,11 @@ def refusals_of(layer: Any, name: str) -> list[Refusal]:
             TypeError,
             f"{name}.backward(): grad is torch.float64, expected that of forward's output, torch.float32",
         ),
+        Refusal(
+            lambda: layer.init(0),
+            TypeError,
+            "generator is 0, expected a torch.Generator, as torch.Generator().manual_seed(0)",
+        ),
         Refusal(lambda: layer.output_shape("abc"), TypeError, "shape is 'abc', expected a tuple of ints"),
         Refusal(lambda: layer.output_shape((1, 2.0)), TypeError, "shape is (1, 2.0), expected a tuple of ints"),
         Refusal(lambda: layer.output_shape([1, 2]), TypeError, "shape is [1, 2], expected a tuple of ints"),

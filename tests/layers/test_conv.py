@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import Phase, example, given, settings
+from hypothesis import Phase, given, settings
 
 from n2nfun.init import xavier_normal, xavier_uniform
 from n2nfun.layer import NoParams, ShapeError
@@ -16,13 +16,14 @@ from n2nfun.testing.geometries import Axis, ConvGeometry, conv_geometries
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
+from tests.layers.report import (
+    REPORT,
+    also_on_the_reports_convolutions,
+    also_on_the_shapes_of_the_reports_convolutions,
+)
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES
 from tests.shape_checking import unchecked
-
-_FIVE = Axis(size=5, kernel=2, stride=2, padding=0)
-REPORT = ConvGeometry(Conv2d(1, 2, 2, stride=2), (1, 1, 5, 5), _FIVE, _FIVE)
-"""The course report's: two windows in five rows, the last of which no window reads."""
 
 
 def drawn_geometries() -> list[ConvGeometry]:
@@ -66,14 +67,14 @@ def test_what_is_called_uncovered(size: int, border: bool, gap: bool) -> None:
     assert (axis.leaves_border(), axis.leaves_gap()) == (border, gap)
 
 
-@given(conv_geometries(), seeds())
-@example(REPORT, seeded(0))
+@given(case=conv_geometries(), generator=seeds())
+@also_on_the_reports_convolutions
 def test_equals_autograd_exactly_in_float64(case: ConvGeometry, generator: torch.Generator) -> None:
     assert_exact(case.layer, case.shape, generator, torch.float64)
 
 
-@given(conv_geometries(), seeds())
-@example(REPORT, seeded(0))
+@given(case=conv_geometries(), generator=seeds())
+@also_on_the_reports_convolutions
 def test_equals_autograd_exactly_in_float32(case: ConvGeometry, generator: torch.Generator) -> None:
     assert_exact(case.layer, case.shape, generator, torch.float32)
 
@@ -93,12 +94,13 @@ def test_batches_computed_in_pieces_are_exact(layer: Conv2d, shape: tuple[int, .
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(case=conv_geometries(), generator=seeds())
+@also_on_the_reports_convolutions
 def test_rounding_is_within_its_bound(dtype: torch.dtype, case: ConvGeometry, generator: torch.Generator) -> None:
     assert_rounded_within_bound(case.layer, case.shape, generator, dtype)
 
 
-@given(conv_geometries(), seeds())
-@example(REPORT, seeded(0))
+@given(case=conv_geometries(), generator=seeds())
+@also_on_the_reports_convolutions
 def test_uncovered_input_has_no_part_in_anything(case: ConvGeometry, generator: torch.Generator) -> None:
     layer, uncovered = case.layer, case.uncovered()
     params, x = normal_params(layer, generator, torch.float64), normal_numbers(case.shape, generator, torch.float64)
@@ -128,7 +130,8 @@ def test_the_reports_geometry_by_hand() -> None:
     assert_same_bits(dparams, ConvParams(dweight, torch.tensor([10.0, 100.0])))
 
 
-@given(conv_geometries(), seeds())
+@given(case=conv_geometries(), generator=seeds())
+@also_on_the_reports_convolutions
 def test_images_of_a_batch_do_not_mix(case: ConvGeometry, generator: torch.Generator) -> None:
     shape = (3, *case.shape[1:])
     params, x = normal_params(case.layer, generator, torch.float32), normal_numbers(shape, generator, torch.float32)
@@ -138,7 +141,8 @@ def test_images_of_a_batch_do_not_mix(case: ConvGeometry, generator: torch.Gener
     assert_same_bits(spoilt[::2], y[::2])
 
 
-@given(conv_geometries())
+@given(case=conv_geometries())
+@also_on_the_shapes_of_the_reports_convolutions
 def test_counts(case: ConvGeometry) -> None:
     layer = case.layer
     batch, _, height, width = layer.output_shape(case.shape)

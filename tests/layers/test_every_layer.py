@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from n2nfun.testing.bits import assert_same_bits, bits
 from n2nfun.testing.comparing import compute
@@ -18,6 +17,7 @@ from n2nfun.testing.layouts import LAYOUTS, with_holes
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import leaves, tree_map
 from tests.layer_cases import CASES, PAPER, Case, every_case
+from tests.operations import Operations
 from tests.oracle import differentiate
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.rounding import DTYPES
@@ -154,18 +154,6 @@ def test_repeated_memory_does_not_matter(case: Case, dim: int) -> None:
     x, grad = (t.narrow(dim, 0, 1).expand_as(t) for t in (x, grad))
     copies = (params, x.contiguous(), grad.contiguous())
     assert_same_bits(compute(case.layer, params, x, grad), compute(case.layer, *copies))
-
-
-class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not type it
-    """Records the names of the operations that PyTorch runs."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # nor this  # pyright: ignore[reportUnknownMemberType]
-        self.names: set[str] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.add(str(func))
-        return func(*args, **(kwargs or {}))
 
 
 def borrowed(names: set[str]) -> list[str]:

@@ -92,6 +92,11 @@ REFUSALS = [
         TypeError,
         "Normalize.backward(): grad is torch.float64, expected that of forward's output, torch.float32",
     ),
+    Refusal(
+        lambda: one.backward(unknown, cache, torch.ones(2)),
+        TypeError,
+        "Normalize.backward(): params is a object, expected NoParams, as init() makes",
+    ),
     Refusal(lambda: one.output_shape((1, -3, 0)), ShapeError, "x has shape (1, -3, 0), expected no negative size"),
 ]
 

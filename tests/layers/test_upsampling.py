@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from n2nfun.layer import NoParams, Shape, ShapeError
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling
-from n2nfun.layers.phases import phase_groups
+from n2nfun.layers.phases import upsampled_phases
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.comparing import compute
 from n2nfun.testing.geometries import upsamplings
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import leaves, tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
+from tests.layers.report import also_on_the_reports_upsamplings, also_on_the_shapes_of_the_reports_upsamplings
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES
 
 Drawn = tuple[Upsampling, Shape]
-THE_PAPERS = (Upsampling(2, 3, 5, scale_factor=2, padding=2), (2, 2, 4, 5))
 AN_EVEN_KERNEL = (Upsampling(2, 3, 2, scale_factor=2, padding=1, trim=1), (2, 2, 4, 5))
 NO_MULTIPLE = (Upsampling(2, 1, (2, 3), scale_factor=(3, 4), padding=(2, 0)), (1, 2, 3, 2))
 """Its output has 3 * 3 + 2 * 2 - 2 + 1 = 12 rows and 4 * 2 - 3 + 1 = 6 columns, no multiple of 4."""
@@ -52,31 +52,32 @@ def test_the_drawn_geometries_hold_every_kind() -> None:
         "padding >= kernel": sum(layer.padding[0] >= layer.kernel_size[0] for layer, _ in cases),
         "scale 1": sum(1 in layer.scale_factor for layer, _ in cases),
         "kernel < scale": sum(layer.kernel_size[0] < layer.scale_factor[0] for layer, _ in cases),
-        "several groups of phases": sum(
-            len(phase_groups(layer.kernel_size[0], layer.scale_factor[0], layer.padding[0])) > 1 for layer, _ in cases
+        "several runs of phases": sum(
+            len(upsampled_phases(layer.kernel_size[0], layer.scale_factor[0], layer.padding[0])) > 1
+            for layer, _ in cases
         ),
         "empty batch": sum(shape[0] == 0 for _, shape in cases),
     }
     assert min(counts.values()) >= 20, counts
 
 
-@given(upsamplings(), seeds())
-@example(THE_PAPERS, seeded(0))
-@example(AN_EVEN_KERNEL, seeded(0))
-@example(NO_MULTIPLE, seeded(0))
+@given(case=upsamplings(), generator=seeds())
+@also_on_the_reports_upsamplings
+@example(case=AN_EVEN_KERNEL, generator=seeded(0))
+@example(case=NO_MULTIPLE, generator=seeded(0))
 def test_equals_autograd_exactly_in_float64(case: Drawn, generator: torch.Generator) -> None:
     assert_exact(*case, generator, torch.float64)
 
 
-@given(upsamplings(), seeds())
-@example(THE_PAPERS, seeded(0))
+@given(case=upsamplings(), generator=seeds())
+@also_on_the_reports_upsamplings
 def test_equals_autograd_exactly_in_float32(case: Drawn, generator: torch.Generator) -> None:
     assert_exact(*case, generator, torch.float32)
 
 
-@given(upsamplings(), seeds())
-@example(THE_PAPERS, seeded(0))
-@example(NO_MULTIPLE, seeded(0))
+@given(case=upsamplings(), generator=seeds())
+@also_on_the_reports_upsamplings
+@example(case=NO_MULTIPLE, generator=seeded(0))
 def test_equals_its_two_layers_exactly(case: Drawn, generator: torch.Generator) -> None:
     layer, shape = case
     layer = replace(layer, trim=(0, 0))
@@ -90,7 +91,8 @@ def test_equals_its_two_layers_exactly(case: Drawn, generator: torch.Generator) 
         assert torch.equal(a, b)
 
 
-@given(upsamplings(), seeds())
+@given(case=upsamplings(), generator=seeds())
+@also_on_the_reports_upsamplings
 def test_trim_leaves_rows_and_columns_out(case: Drawn, generator: torch.Generator) -> None:
     layer, shape = case
     whole = replace(layer, trim=(0, 0))
@@ -102,11 +104,13 @@ def test_trim_leaves_rows_and_columns_out(case: Drawn, generator: torch.Generato
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(case=upsamplings(), generator=seeds())
+@also_on_the_reports_upsamplings
 def test_rounding_is_within_its_bound(dtype: torch.dtype, case: Drawn, generator: torch.Generator) -> None:
     assert_rounded_within_bound(*case, generator, dtype)
 
 
-@given(upsamplings(), seeds())
+@given(case=upsamplings(), generator=seeds())
+@also_on_the_reports_upsamplings
 def test_images_of_a_batch_do_not_mix(case: Drawn, generator: torch.Generator) -> None:
     layer, shape = case[0], (3, *case[1][1:])
     params, x = normal_params(layer, generator, torch.float32), normal_numbers(shape, generator, torch.float32)
@@ -121,7 +125,8 @@ def low_resolution_taps(kernel: int, scale: int, padding: int) -> int:
     return sum(len({(r - padding + t) // scale for t in range(kernel)}) for r in range(scale))
 
 
-@given(upsamplings())
+@given(case=upsamplings())
+@also_on_the_shapes_of_the_reports_upsamplings
 def test_counts(case: Drawn) -> None:
     layer, shape = case
     batch, _, height, width = layer.output_shape(shape)
