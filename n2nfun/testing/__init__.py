@@ -12,6 +12,7 @@ from n2nfun.testing.geometries import ConvGeometry, conv_geometries, upsamplings
 from n2nfun.testing.gradients import check_gradients
 from n2nfun.testing.law import Example, Law, LawBroken, Traits
 from n2nfun.testing.laws import LAWS
+from n2nfun.testing.laws.reference import Reference, equals
 from n2nfun.testing.losses import check_loss
 from n2nfun.testing.optimizers import check_optimizer
 from n2nfun.testing.strategies import images, laid_out, layers, networks, optimizers, params_for
@@ -22,12 +23,14 @@ __all__ = [
     "Example",
     "Law",
     "LawBroken",
+    "Reference",
     "Traits",
     "check_gradients",
     "check_layer",
     "check_loss",
     "check_optimizer",
     "conv_geometries",
+    "equals",
     "images",
     "laid_out",
     "laws_of",

@@ -7,12 +7,19 @@ from hypothesis import strategies as st
 from n2nfun.layer import Shape, ShapeError
 from n2nfun.testing.law import AnyLayer, Law, LawBroken, Traits
 from n2nfun.testing.laws import LAWS
+from n2nfun.testing.laws.reference import Reference, equals
 
 __all__ = ["check_layer", "laws_of", "shapes_for"]
 
 
 def laws_of(
-    *, linear: bool = False, linear_in_params: bool = False, exact: bool = True, refuses: bool = False
+    *,
+    linear: bool = False,
+    linear_in_params: bool = False,
+    exact: bool = True,
+    rounds_once: bool = False,
+    refuses: bool = False,
+    reference: Reference | None = None,
 ) -> tuple[Law, ...]:
     """List the laws that apply to a layer of which this is claimed, for pytest to make each a test of its own.
 
@@ -20,7 +27,10 @@ def laws_of(
         linear: ``forward(params, x) - forward(params, 0)`` is linear in x, as of convolutions and pooling by the mean.
         linear_in_params: ``forward(params, x) - forward(0, x)`` is linear in params, as of convolutions.
         exact: On small whole numbers all arithmetic is exact, as of linear layers and of ReLU.
+        rounds_once: Of 16-bit floats it computes in float32 or finer, and rounds each number of a result once. Networks
+            do not: they round after each layer.
         refuses: Illegal arguments raise TypeError or ValueError.
+        reference: What the layer computes, written in another way: ``(params, x, grad) -> (y, dx, dparams)``.
 
     Example:
         >>> import pytest
@@ -29,8 +39,9 @@ def laws_of(
         ... def test_relu(law):
         ...     law.check(ReLU(), shapes_for(ReLU()))
     """
-    traits = Traits(linear=linear, linear_in_params=linear_in_params, exact=exact, refuses=refuses)
-    return tuple(law for law in LAWS.values() if law.applies(traits))
+    traits = Traits(linear, linear_in_params, exact, rounds_once, refuses)
+    laws = tuple(law for law in LAWS.values() if law.applies(traits))
+    return laws if reference is None else (*laws, equals(reference, exact=exact))
 
 
 def check_layer(
@@ -40,7 +51,10 @@ def check_layer(
     linear: bool = False,
     linear_in_params: bool = False,
     exact: bool = True,
+    rounds_once: bool = False,
     refuses: bool = False,
+    reference: Reference | None = None,
+    max_examples: int | None = None,
 ) -> None:
     """Hold a layer to every law that applies, on inputs that hypothesis draws.
 
@@ -50,7 +64,10 @@ def check_layer(
         linear: See :func:`laws_of`.
         linear_in_params: See :func:`laws_of`.
         exact: See :func:`laws_of`.
+        rounds_once: See :func:`laws_of`.
         refuses: See :func:`laws_of`.
+        reference: See :func:`laws_of`.
+        max_examples: As many are drawn for each law; by default as many as hypothesis's settings say.
 
     Raises:
         LawBroken: for the laws that do not hold: of each its name, its smallest counterexample, the number that is
@@ -58,13 +75,20 @@ def check_layer(
 
     Example:
         >>> from n2nfun import Conv2d
-        >>> check_layer(Conv2d(2, 3, 2, stride=2), linear=True, linear_in_params=True, refuses=True)
+        >>> check_layer(Conv2d(2, 3, 2, stride=2), linear=True, linear_in_params=True, refuses=True, max_examples=10)
     """
     drawn = shapes_for(layer) if shapes is None else shapes
     broken: list[LawBroken] = []
-    for law in laws_of(linear=linear, linear_in_params=linear_in_params, exact=exact, refuses=refuses):
+    for law in laws_of(
+        linear=linear,
+        linear_in_params=linear_in_params,
+        exact=exact,
+        rounds_once=rounds_once,
+        refuses=refuses,
+        reference=reference,
+    ):
         try:
-            law.check(layer, drawn)
+            law.check(layer, drawn, max_examples=max_examples)
         except LawBroken as error:
             broken.append(error)
     if broken:

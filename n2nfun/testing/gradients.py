@@ -18,9 +18,6 @@ from n2nfun.tree import leaves, paths, rebuild
 
 __all__ = ["check_gradients", "derivative_fault"]
 
-_MOST = 12
-"""Numbers of each tensor that are compared; others get their turn in other examples."""
-
 _STEP = 2.0**-5
 
 _ULPS = 8
@@ -28,7 +25,7 @@ _ULPS = 8
 
 
 def check_gradients(
-    layer: AnyLayer, params: Any, x: Tensor, grad: Tensor, *, exact: bool, generator: torch.Generator
+    layer: AnyLayer, params: Any, x: Tensor, grad: Tensor, *, exact: bool, generator: torch.Generator, most: int = 12
 ) -> None:
     """Require that ``backward`` gives the derivatives of ``<forward(params, x), grad>``, by central differences.
 
@@ -39,7 +36,8 @@ def check_gradients(
         grad: Of the output.
         exact: Whether f is piecewise linear, and params, x and grad are small whole numbers: then nothing may differ.
             Otherwise three steps, halved each time, tell how far the derivative is known.
-        generator: Chooses the numbers that are compared, 12 of each tensor.
+        generator: Chooses the numbers that are compared.
+        most: So many of each tensor.
 
     Raises:
         AssertionError: that names the number, what it is and what was expected.
@@ -50,16 +48,17 @@ def check_gradients(
         >>> params = ConvParams(ones, torch.zeros(1, dtype=torch.float64))
         >>> check_gradients(layer, params, ones, ones[:, :, :1, :1], exact=True, generator=torch.Generator())
     """
-    fault = derivative_fault(layer, params, x, grad, exact=exact, generator=generator)
+    fault = derivative_fault(layer, params, x, grad, exact=exact, generator=generator, most=most)
     if fault is not None:
         raise AssertionError(f"{layer!r}: {fault}")
 
 
 def derivative_fault(
-    layer: AnyLayer, params: Any, x: Tensor, grad: Tensor, *, exact: bool, generator: torch.Generator
+    layer: AnyLayer, params: Any, x: Tensor, grad: Tensor, *, exact: bool, generator: torch.Generator, most: int
 ) -> str | None:
     """Say where dx or dparams first differs from the difference, as :func:`check_gradients`."""
-    _, dx, dparams = compute(layer, params, x, grad)
+    y, dx, dparams = compute(layer, params, x, grad)
+    there = y * grad
     inputs = [("dx", x, dx)]
     inputs += [(f"dparams{path}", leaf, own) for (path, leaf), own in zip(paths(params), leaves(dparams), strict=True)]
 
@@ -68,7 +67,7 @@ def derivative_fault(
         return layer.apply(rebuild(params, given[1:]), given[0]) * grad
 
     for place, (name, tensor, computed) in enumerate(inputs):
-        for flat in torch.randperm(tensor.numel(), generator=generator)[:_MOST]:
+        for flat in torch.randperm(tensor.numel(), generator=generator)[:most]:
             index = tuple(int(i) for i in torch.unravel_index(flat, tensor.shape))
 
             def along(
@@ -78,7 +77,7 @@ def derivative_fault(
                 moved[index] += step
                 return terms(place, moved)
 
-            known = _exactly(along) if exact else _nearly(along)
+            known = _exactly(along, there) if exact else _nearly(along, there)
             got = float(computed[index])
             if known is not None and not abs(got - known[0]) <= known[1]:
                 near = "" if exact else f" to within {known[1]:.2g}"
@@ -86,13 +85,13 @@ def derivative_fault(
     return None
 
 
-def _exactly(along: Callable[[float], Tensor]) -> tuple[float, float] | None:
+def _exactly(along: Callable[[float], Tensor], there: Tensor) -> tuple[float, float] | None:
     """Return the difference, which is the derivative, or None where f bends."""
-    left, middle, right = (float(along(step).sum()) for step in (-_STEP, 0.0, _STEP))
+    left, middle, right = (float(terms.sum()) for terms in (along(-_STEP), there, along(_STEP)))
     return None if right - middle != middle - left else ((right - left) / (2 * _STEP), 0.0)
 
 
-def _nearly(along: Callable[[float], Tensor]) -> tuple[float, float]:
+def _nearly(along: Callable[[float], Tensor], there: Tensor) -> tuple[float, float]:
     """Return Richardson's extrapolation, and how far it may be off.
 
     The truncation error of a difference falls by 4 with each halving of the step. What the extrapolations from two pairs
@@ -101,6 +100,5 @@ def _nearly(along: Callable[[float], Tensor]) -> tuple[float, float]:
     steps = [2.0**-k for k in (8, 9, 10)]
     slopes = [(float(along(step).sum()) - float(along(-step).sum())) / (2 * step) for step in steps]
     better, best = (fine + (fine - coarse) / 3 for coarse, fine in pairwise(slopes))
-    there = along(0.0)
     rounding = (_ULPS + there.numel()) * torch.finfo(there.dtype).eps * float(there.abs().sum())
     return best, abs(best - better) + 3 * rounding / steps[-1]

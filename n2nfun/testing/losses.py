@@ -3,13 +3,13 @@
 from typing import Any
 
 import torch
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from n2nfun.losses import Loss
 from n2nfun.testing.bits import all_as_before, bits
-from n2nfun.testing.law import LawBroken, differing
+from n2nfun.testing.comparing import differing
+from n2nfun.testing.law import LawBroken, for_all
 from n2nfun.testing.numbers import seeded, whole_numbers
 from n2nfun.tree import leaves
 
@@ -21,28 +21,31 @@ _SHAPES = ((1, 1, 1, 1), (2, 1, 1, 2), (1, 1, 4, 2), (2, 2, 2, 4))
 _STEP = 2.0**-5
 
 
-def check_loss(loss: Loss[Any]) -> None:
+def check_loss(loss: Loss[Any], *, max_examples: int | None = None) -> None:
     """Hold a loss that is piecewise quadratic, such as MSE and L1, to its laws, on inputs that hypothesis draws.
 
     The value is one number of the prediction's dtype; the same call gives the same bits; no call changes an argument; the
     gradient has the prediction's shape, and is the central difference, which of a quadratic function has no error.
+
+    Args:
+        loss: What to check.
+        max_examples: As many are drawn; by default as many as hypothesis's settings say.
 
     Raises:
         LawBroken: if a law does not hold; the message names the law, the number and what was expected.
 
     Example:
         >>> from n2nfun import MSE
-        >>> check_loss(MSE())
+        >>> check_loss(MSE(), max_examples=20)
     """
 
-    @settings(deadline=None)  # a first call may take long
-    @given(st.sampled_from(_SHAPES), st.integers(0, 2**32 - 1))
-    def run(shape: tuple[int, ...], seed: int) -> None:
+    def check(drawn: tuple[tuple[int, ...], int]) -> None:
+        shape, seed = drawn
         fault = _fault(loss, shape, seed)
         if fault is not None:
             raise LawBroken(f"{loss!r}, on a prediction of shape {shape} from seed {seed}: {fault}")
 
-    run()
+    for_all(st.tuples(st.sampled_from(_SHAPES), st.integers(0, 2**32 - 1)), check, max_examples)
 
 
 def _fault(loss: Loss[Any], shape: tuple[int, ...], seed: int) -> str | None:

@@ -232,12 +232,63 @@ class StartsFromTheGlobalGenerator(Conv2d[Any, Any]):
         return super().init(torch.default_generator)
 
 
+class SeedsItsGenerator(Conv2d[Any, Any]):
+    """init() seeds the generator that it is given."""
+
+    def init(self, generator: torch.Generator) -> ConvParams:
+        return super().init(generator.manual_seed(0))
+
+
+class StartsInFloat64(Conv2d[Any, Any]):
+    """init() makes parameters of float64."""
+
+    def init(self, generator: torch.Generator) -> ConvParams:
+        params = super().init(generator)
+        return ConvParams(params.weight.double(), _bias(params).double())
+
+
+class BiasesInOnePlace(Conv2d[Any, Any]):
+    """init() makes all biases of one number: to write to one is to write to all."""
+
+    def init(self, generator: torch.Generator) -> ConvParams:
+        params = super().init(generator)
+        return ConvParams(params.weight, _bias(params)[:1].expand(self.out_channels))
+
+
+class WorkOfOneSample(Conv2d[Any, Any]):
+    """multiply_adds() counts one sample of the batch."""
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return super().multiply_adds((1, *shape[1:]))
+
+
+class AddsIn16Bits(Conv2d[Any, Any]):
+    """What the channels give is added in the input's own dtype."""
+
+    def forward(self, params: ConvParams, x: Tensor) -> tuple[Tensor, ConvCache]:
+        _, cache = super().forward(params, x)
+        first, second = torch.zeros_like(x), torch.zeros_like(x)
+        first[:, 0], second[:, 1] = x.detach()[:, 0], x.detach()[:, 1]
+        without = ConvParams(params.weight, torch.zeros_like(_bias(params)))
+        return super().forward(params, first)[0] + super().forward(without, second)[0], cache
+
+
+class ZeroTimesTheBorder(Conv2d[Any, Any]):
+    """Rows below the last window get 0 times the gradient of the last row that is read: NaN, where that is."""
+
+    def backward(self, params: ConvParams, cache: ConvCache, grad: Tensor) -> tuple[Tensor, ConvParams]:
+        dx, dparams = super().backward(params, cache, grad)
+        read = _rows_read(self, grad)
+        dx[:, :, read:] = 0 * dx[:, :, read - 1 : read]
+        return dx, dparams
+
+
 WRONG_CONVOLUTIONS: dict[type[Conv2d[Any, Any]], str] = {
     KernelNotTurned: "adjoint",
     KernelSidesSwapped: "adjoint",
     ChannelsSwappedInDx: "adjoint",
     ChannelsSwappedInDweight: "adjoint in params",
-    BorderWithGradient: "derivative",
+    BorderWithGradient: "unread",
     CutToWhatIsRead: "gradient shapes",
     ZerosOnTheWrongSide: "adjoint",
     StrideIgnored: "adjoint",
@@ -257,5 +308,11 @@ WRONG_CONVOLUTIONS: dict[type[Conv2d[Any, Any]], str] = {
     OneRowTooMany: "output shape",
     BiasNotCounted: "count",
     StartsFromTheGlobalGenerator: "seeded",
+    SeedsItsGenerator: "seeded",
+    StartsInFloat64: "seeded",
+    BiasesInOnePlace: "no overlap",
+    WorkOfOneSample: "work",
+    AddsIn16Bits: "rounds once",
+    ZeroTimesTheBorder: "unread",
 }
 """Each kind of convolution with the law that it breaks above all."""

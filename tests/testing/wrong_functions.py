@@ -160,6 +160,31 @@ class RefusesNothing(ReLU):
         return grad.detach() * (cache.y > 0), params
 
 
+class GradientAtZero(ReLU):
+    """The derivative at 0 is 1, where it should be 0."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, ReLUCache]:
+        y, _ = super().forward(params, x)
+        return y, ReLUCache((x.detach() >= 0).to(x.dtype))
+
+
+class MultipliesByTheMask(ReLU):
+    """y = x (x > 0), which is NaN where x is infinite."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, ReLUCache]:
+        super().forward(params, x)
+        y = x.detach() * (x.detach() > 0)
+        return y, ReLUCache(y)
+
+
+class MultipliesGradByTheMask(ReLU):
+    """dx = grad (y > 0), which is NaN where grad is infinite."""
+
+    def backward(self, params: NoParams, cache: ReLUCache, grad: Tensor) -> tuple[Tensor, NoParams]:
+        super().backward(params, cache, grad)
+        return grad.detach() * (cache.y > 0), params
+
+
 WRONG_RELUS: dict[type[ReLU], str] = {
     WritesToX: "changes nothing",
     WritesToGrad: "changes nothing",
@@ -170,13 +195,16 @@ WRONG_RELUS: dict[type[ReLU], str] = {
     ClipsTheGradient: "linear backward",
     KeepsTheFirstGrad: "linear backward",
     CountsItsCalls: "same bits",
-    SharesScratchMemory: "samples",
+    SharesScratchMemory: "same bits",
     RacesForScratchMemory: "threads",
     DropsAtRandom: "changes nothing",
     MixesSamples: "samples",
     SpreadsNan: "NaN stays",
     RoundsWhenApplied: "short forms",
     RefusesNothing: "refusals",
+    GradientAtZero: "reference",
+    MultipliesByTheMask: "one large number",
+    MultipliesGradByTheMask: "one large number",
 }
 """Each kind of ReLU with the law that it breaks above all."""
 
@@ -232,12 +260,26 @@ class KeepsTheLastForward(Sigmoid):
 _LAST: list[Tensor] = []
 
 
+class AnotherFunction(Sigmoid):
+    """y = tanh(x), and its derivative."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, SigmoidCache]:
+        super().forward(params, x)
+        y = torch.tanh(x.detach().contiguous())
+        return y, SigmoidCache(y)
+
+    def backward(self, params: NoParams, cache: SigmoidCache, grad: Tensor) -> tuple[Tensor, NoParams]:
+        super().backward(params, cache, grad)
+        return grad.detach() * (1 - cache.y * cache.y), params
+
+
 WRONG_SIGMOIDS: dict[type[Sigmoid], str] = {
     KeepsTheLastForward: "same bits",
     Overflows: "one large number",
     HalfADerivative: "derivative of a curve",
     LastBitsOfTheLayout: "layout",
     StepsOverSmallGradients: "powers of two",
+    AnotherFunction: "reference",
 }
 """Each kind of Sigmoid with the law that it breaks above all."""
 
@@ -265,10 +307,59 @@ class OverflowsIntegers(Identity):
         return (y * 1024).to(torch.int32).to(x.dtype) / 1024, cache
 
 
+class OverflowsIn16Bits(Identity):
+    """Numbers are made 8 times larger on the way."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, IdentityCache]:
+        y, cache = super().forward(params, x)
+        return y * 8 / 8, cache
+
+
+class SpreadsNanInItsSample(Identity):
+    """Zero times the sum of the sample is added: nothing, unless it holds NaN."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, IdentityCache]:
+        y, cache = super().forward(params, x)
+        return y + 0 * y.sum((1, 2, 3), keepdim=True), cache
+
+
+class TurnedRound(Identity):
+    """y is x mirrored, and dx is grad mirrored: another function, right in itself."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, IdentityCache]:
+        y, cache = super().forward(params, x)
+        return y.flip(3), cache
+
+    def backward(self, params: NoParams, cache: IdentityCache, grad: Tensor) -> tuple[Tensor, NoParams]:
+        dx, _ = super().backward(params, cache, grad)
+        return dx.flip(3), params
+
+
+class CutsOff(Identity):
+    """y ends at 16 and -16."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, IdentityCache]:
+        y, cache = super().forward(params, x)
+        return y.clamp(-16, 16), cache
+
+
+class KeepsTheStrides(Identity):
+    """y is made with the strides of x, even where they are 0."""
+
+    def forward(self, params: NoParams, x: Tensor) -> tuple[Tensor, IdentityCache]:
+        _, cache = super().forward(params, x)
+        return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype).copy_(x.detach()), cache
+
+
 WRONG_IDENTITIES: dict[type[Identity], str] = {
     ReturnsItsArgument: "owns its results",
     ReturnsItsGrad: "owns its results",
     OverflowsIntegers: "precision",
+    OverflowsIn16Bits: "rounds once",
+    SpreadsNanInItsSample: "NaN reaches",
+    TurnedRound: "reference",
+    CutsOff: "linear",
+    KeepsTheStrides: "stride 0",
 }
 """Each kind of Identity with the law that it breaks above all."""
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from n2nfun.testing.comparing import compute, differing_trees
-from n2nfun.testing.law import AnyLayer, Example, Law, differing, exact
+from n2nfun.testing.comparing import compute, differing, differing_trees
+from n2nfun.testing.law import AnyLayer, Example, Law, exact
 from n2nfun.tree import tree_map, zeros_like
 
 __all__ = ["BATCHES"]

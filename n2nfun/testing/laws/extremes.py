@@ -17,16 +17,27 @@ __all__ = ["EXTREMES"]
 
 
 def _survives_one_large_number(layer: AnyLayer, example: Example) -> str | None:
-    params, x, grad = example.whole(layer)
-    if x.numel() == 0:
-        return None
-    for value in (1000.0, -1000.0, torch.finfo(x.dtype).max, torch.finfo(x.dtype).min):
-        one = torch.zeros_like(x)
-        one.view(-1)[example.seed % x.numel()] = value
-        y, dx, _ = compute(layer, tree_map(torch.ones_like, params), one, torch.zeros_like(grad))
-        if bool(y.isnan().any()) or bool(dx.isnan().any()):
-            return f"one number of {value:g} among zeros gives NaN"
+    params, x, grad = tree_map(torch.zeros_like, example.whole(layer))
+    ones = tree_map(torch.ones_like, params)
+    sign, place = (-1) ** example.seed, example.seed // 2
+    for value in (sign * 1000.0, sign * torch.finfo(x.dtype).max, sign * torch.inf):
+        for name, arguments in (
+            ("x", (_with_one(x, value, place), grad)),
+            ("grad", (x, _with_one(grad, value, place))),
+        ):
+            y, dx, _ = compute(layer, ones, *arguments)
+            for result, tensor in (("y", y), ("dx", dx)):
+                if bool(tensor.isnan().any()):
+                    return f"one number of {value:g} among zeros in {name} gives NaN in {result}"
     return None
+
+
+def _with_one(zeros: Tensor, value: float, place: int) -> Tensor:
+    """Put a number somewhere."""
+    tensor = zeros.clone()
+    if tensor.numel():
+        tensor.view(-1)[place % tensor.numel()] = value
+    return tensor
 
 
 def _refuses(layer: AnyLayer, example: Example) -> str | None:
@@ -68,6 +79,11 @@ def _claimed(traits: Traits) -> bool:
 
 
 EXTREMES = (
-    Law("one large number", "one large number among zeros gives no NaN.", _survives_one_large_number, dtypes=DTYPES),
+    Law(
+        "one large number",
+        "one large or infinite number among zeros, in x or in grad, gives no NaN.",
+        _survives_one_large_number,
+        dtypes=DTYPES,
+    ),
     Law("refusals", "illegal arguments raise TypeError or ValueError, and change nothing.", _refuses, _claimed),
 )

@@ -1,6 +1,6 @@
 """Shapes and types: what a layer says of its results is true."""
 
-from n2nfun.testing.comparing import compute, differing_trees
+from n2nfun.testing.comparing import compute, differing_trees, same
 from n2nfun.testing.law import DTYPES, AnyLayer, Example, Law
 from n2nfun.tree import leaves, paths
 
@@ -31,12 +31,22 @@ def _counts_its_parameters(layer: AnyLayer, example: Example) -> str | None:
     return None if held == said else f"params hold {held} numbers, count_parameters says {said}"
 
 
+def _counts_its_work(layer: AnyLayer, example: Example) -> str | None:
+    batch, *sample = example.shape
+    alone, said = layer.multiply_adds((1, *sample)), layer.multiply_adds(example.shape)
+    expected = batch * alone
+    return (
+        None if said == expected >= 0 else f"multiply_adds says {said} of a batch of {batch}, and {alone} of one sample"
+    )
+
+
 def _has_true_short_forms(layer: AnyLayer, example: Example) -> str | None:
     params, x, grad = example.normal(layer)
     y, cache = layer.forward(params, x)
     _, dparams = layer.backward(params, cache, grad)
-    return differing_trees("apply's result", layer.apply(params, x), y) or differing_trees(
-        "gradients' result", layer.gradients(params, cache, grad), dparams
+    applied, gradients = layer.apply(params, x), layer.gradients(params, cache, grad)
+    return differing_trees("apply's result", applied, y, alike=same) or differing_trees(
+        "gradients' result", gradients, dparams, alike=same
     )
 
 
@@ -57,6 +67,7 @@ SHAPES = (
         _gives_gradients_of_their_kind,
     ),
     Law("count", "count_parameters counts the numbers in params.", _counts_its_parameters),
+    Law("work", "multiply_adds of a batch is that of a sample times the samples.", _counts_its_work),
     Law("short forms", "apply and gradients give what forward and backward give.", _has_true_short_forms),
     Law("dtype", "results have the dtype of the input.", _keeps_dtypes, dtypes=DTYPES),
 )
