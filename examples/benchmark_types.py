@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Literal, TypeAlias
 
 import tyro
 
@@ -41,6 +42,8 @@ def build_{number}() -> tuple[int, ...]:
 """
     for number in range(200)
 )
+Text: TypeAlias = Literal["import only", "two networks of 16 layers", "200 functions"]
+TEXTS: dict[Text, str] = {"import only": EMPTY, "two networks of 16 layers": NETWORK, "200 functions": FUNCTIONS}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Config:
 
     repeats: int = 7
     """runs of each checker on each text, after one that fills the caches"""
+    texts: tuple[Text, ...] = tuple(TEXTS)
+    """which files to check"""
     cache: Path = Path("runs/benchmark_types")
     """folder for mypy's caches"""
 
@@ -76,17 +81,18 @@ def main(config: Config) -> None:
             "mypy with the plugin": ["mypy", "--config-file", "plugin.ini", "user.py"],
             "pyright": ["pyright", "--pythonpath", sys.executable, "user.py"],
         }
-        texts = {"import only": EMPTY, "two networks of 16 layers": NETWORK, "200 functions": FUNCTIONS}
-        times: dict[tuple[str, str], list[float]] = {(checker, text): [] for checker in checkers for text in texts}
+        times: dict[tuple[str, Text], list[float]] = {
+            (checker, text): [] for checker in checkers for text in config.texts
+        }
         for repeat in range(config.repeats + 1):
             for (checker, text), seconds in times.items():
-                taken = run(folder, texts[text], checkers[checker])
+                taken = run(folder, TEXTS[text], checkers[checker])
                 if repeat:  # the first fills the caches
                     seconds.append(taken)
-    print("| seconds, median | " + " | ".join(texts) + " |")
-    print("|---|" + "---|" * len(texts))
+    print("| seconds, median | " + " | ".join(config.texts) + " |")
+    print("|---|" + "---|" * len(config.texts))
     for checker in checkers:
-        print(f"| {checker} | " + " | ".join(f"{median(times[checker, text]):.2f}" for text in texts) + " |")
+        print(f"| {checker} | " + " | ".join(f"{median(times[checker, text]):.2f}" for text in config.texts) + " |")
     versions = ", ".join(f"{package} {version(package)}" for package in ("mypy", "pyright", "torch"))
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from tests.shape_checking import unchecked
 STEPS = 12
 SHAPES = [(3, 2, 2, 2), (5,), (), (0, 4)]
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+fewer = settings(max_examples=settings().max_examples // 5)  # of each dtype, and of several steps each
 rates = st.sampled_from([0.0, 0.01, 0.1, 0.3]) | st.floats(0, 1)
 fractions = st.sampled_from([0.0, 0.5, 0.9]) | st.floats(0, 1, exclude_max=True)
 
@@ -95,12 +96,14 @@ def assert_equals_torch(optimizer: Any, twin: Any, generator: torch.Generator, d
 
 
 @each_dtype
+@fewer
 @given(sgd=sgds(), generator=seeds())
 def test_sgd_is_torchs_to_the_bit(dtype: torch.dtype, sgd: SGD, generator: torch.Generator) -> None:
     assert_equals_torch(sgd, sgds_twin, generator, dtype)
 
 
 @each_dtype
+@fewer
 @given(adam=adams(), generator=seeds())
 def test_adam_is_torchs_to_the_bit(dtype: torch.dtype, adam: Adam, generator: torch.Generator) -> None:
     assert_equals_torch(adam, adams_twin, generator, dtype)

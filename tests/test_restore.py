@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -30,6 +30,7 @@ MODELS: dict[str, Model[Any, Any]] = {
     },
 }
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+fewer = settings(max_examples=settings().max_examples // 5)  # of each of the eight models
 
 
 def exact_params(model: Model[P, Any], generator: torch.Generator) -> P:
@@ -52,6 +53,7 @@ def sizes() -> st.SearchStrategy[int]:
 
 
 @every_model
+@fewer
 @given(height=sizes(), width=sizes(), tile=st.one_of(st.just(16), st.integers(1, 40)), generator=seeds())
 def test_tiles_make_the_same_bits_as_one_piece(
     model: Model[Any, Any], height: int, width: int, tile: int, generator: torch.Generator
@@ -71,6 +73,7 @@ def test_without_a_halo_tiles_would_show(name: str) -> None:
 
 
 @every_model
+@fewer
 @given(height=sizes(), width=sizes(), generator=seeds())
 def test_one_piece_is_the_mirrored_image_cut(
     model: Model[Any, Any], height: int, width: int, generator: torch.Generator
