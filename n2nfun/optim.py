@@ -12,7 +12,7 @@ from torch import Tensor
 
 from n2nfun.arguments import check_flag, check_int, check_number, shown
 from n2nfun.layers.checks import FLOATS, check_float
-from n2nfun.tree import global_norm, leaves, leaves_of, paths, require_alike, tree_map, zeros_like
+from n2nfun.tree import global_norm, leaves, leaves_alike, leaves_of, paths, rebuild, zeros_like
 
 __all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
 
@@ -37,21 +37,23 @@ class Optimizer(Protocol[P, S]):
         ...
 
 
-def _detached(tree: P) -> P:
-    """Return the tree outside autograd."""
-    return tree_map(Tensor.detach, tree)
-
-
-def _check_floats(name: str, tree: object) -> None:
-    """Require a tree of tensors that optimizers compute with.
+def _floats(name: str, tree: object) -> list[Tensor]:
+    """List the tensors of a tree that optimizers compute with.
 
     Raises:
         TreeError: if it holds a list or a dict.
         TypeError: if a tensor is not dense, or of another dtype than layers compute in; the message names the path.
     """
-    for index, leaf in enumerate(leaves_of(name, tree)):
+    found = leaves_of(name, tree)
+    for index, leaf in enumerate(found):
         if leaf.dtype not in FLOATS or leaf.layout != torch.strided:
             check_float("optimizer", f"{name}{paths(tree)[index][0]}", leaf)
+    return found
+
+
+def _detached(found: list[Tensor]) -> list[Tensor]:
+    """Return tensors outside autograd."""
+    return [leaf.detach() for leaf in found]
 
 
 def _check_held(name: str, value: float, params: object) -> None:
@@ -66,25 +68,26 @@ def _check_held(name: str, value: float, params: object) -> None:
                 raise ValueError(f"{name} is {value!r}, more than {leaf.dtype}, the dtype of params{path}, holds")
 
 
-def _check_alike(name: str, tree: object, params: object) -> None:
-    """Require gradients, or a part of a state, of their parameters' structure, shapes, dtypes and devices.
+def _alike(name: str, tree: object, params: object) -> list[Tensor]:
+    """List the tensors of gradients, or of a part of a state.
 
     Raises:
-        TreeError: if they differ in structure or shape; the message names the path.
-        TypeError: if one is of another dtype or on another device; likewise.
+        TreeError: if they differ from the parameters in structure or shape; the message names the path.
+        TypeError: if one is of another dtype or on another device, or not dense; likewise.
     """
-    require_alike(name, tree, "params", params)
-    for index, (param, leaf) in enumerate(zip(leaves(params), leaves(tree), strict=True)):
-        if param.dtype != leaf.dtype:
-            path = paths(params)[index][0]
+    found = leaves_alike(name, tree, "params", params)
+    for index, (param, leaf) in enumerate(zip(leaves(params), found, strict=True)):
+        if leaf.dtype == param.dtype and leaf.device == param.device and leaf.layout == torch.strided:
+            continue
+        path = paths(params)[index][0]
+        if leaf.dtype != param.dtype:
             raise TypeError(f"{name}{path} is {leaf.dtype}, expected the dtype of params{path}, {param.dtype}")
-        if param.device != leaf.device:
-            path = paths(params)[index][0]
+        if leaf.device != param.device:
             raise TypeError(
                 f"{name}{path} is on {leaf.device}, params{path} on {param.device}: move one to the other's device"
             )
-        if leaf.layout != torch.strided:
-            check_float("optimizer", f"{name}{paths(params)[index][0]}", leaf)
+        check_float("optimizer", f"{name}{path}", leaf)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class SGD:
 
     def init(self, params: P) -> SGDState[P]:
         """Return the state before the first step: no velocity."""
-        _check_floats("params", params)
+        _floats("params", params)
         return SGDState(None)
 
     def step(self, params: P, grads: P, state: SGDState[P], *, lr: float | None = None) -> tuple[P, SGDState[P]]:
@@ -159,23 +162,22 @@ class SGD:
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
-        _check_floats("params", params)
-        _check_alike("grads", grads, params)
-        if state.velocity is not None:
-            _check_alike("state.velocity", state.velocity, params)
+        p, g = _floats("params", params), _alike("grads", grads, params)
+        v = None if state.velocity is None else _alike("state.velocity", state.velocity, params)
         _check_held("lr", rate, params)
         for name in ("momentum", "dampening", "weight_decay"):
             _check_held(name, getattr(self, name), params)
-        params, grads = _detached(params), _detached(grads)
+        p, g = _detached(p), _detached(g)
         if self.weight_decay != 0:
-            grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
-        direction, velocity = grads, None
+            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in zip(g, p, strict=True)]
+        direction = g
         if self.momentum != 0:
-            velocity = grads if state.velocity is None else tree_map(self._decayed, state.velocity, grads)
-            direction = velocity
+            v = g if v is None else [self._decayed(old, new) for old, new in zip(v, g, strict=True)]
+            direction = v
             if self.nesterov:
-                direction = tree_map(lambda g, v: torch.add(g, v, alpha=self.momentum), grads, velocity)
-        return tree_map(lambda p, d: torch.add(p, d, alpha=-rate), params, direction), SGDState(velocity)
+                direction = [torch.add(a, b, alpha=self.momentum) for a, b in zip(g, v, strict=True)]
+        after = [torch.add(a, b, alpha=-rate) for a, b in zip(p, direction, strict=True)]
+        return rebuild(params, after), SGDState(None if self.momentum == 0 or v is None else rebuild(params, v))
 
     def _decayed(self, velocity: Tensor, grad: Tensor) -> Tensor:
         return torch.add(velocity * self.momentum, grad, alpha=1 - self.dampening)
@@ -242,7 +244,7 @@ class Adam:
 
     def init(self, params: P) -> AdamState[P]:
         """Return the state before the first step: both means zero."""
-        _check_floats("params", params)
+        _floats("params", params)
         return AdamState(0, zeros_like(params), zeros_like(params))
 
     def step(self, params: P, grads: P, state: AdamState[P], *, lr: float | None = None) -> tuple[P, AdamState[P]]:
@@ -259,26 +261,25 @@ class Adam:
         rate = self.lr if lr is None else check_number("lr", lr)
         first, second = self.betas
         steps = check_int("state.steps", state.steps, least=0) + 1
-        _check_floats("params", params)
-        _check_alike("grads", grads, params)
-        _check_alike("state.mean", state.mean, params)
-        _check_alike("state.square", state.square, params)
+        p, g = _floats("params", params), _alike("grads", grads, params)
+        m, v = _alike("state.mean", state.mean, params), _alike("state.square", state.square, params)
         size = rate / (1 - first**steps)
         _check_held("lr / (1 - betas[0]**steps)", size, params)
         _check_held("weight_decay", self.weight_decay, params)
-        params, grads = _detached(params), _detached(grads)
+        p, g = _detached(p), _detached(g)
         if self.weight_decay != 0 and self.decoupled:
-            params = tree_map(lambda p: p * (1 - rate * self.weight_decay), params)
+            p = [leaf * (1 - rate * self.weight_decay) for leaf in p]
         elif self.weight_decay != 0:
-            grads = tree_map(lambda g, p: torch.add(g, p, alpha=self.weight_decay), grads, params)
-        mean = tree_map(lambda m, g: torch.lerp(m, g, 1 - first), state.mean, grads)
-        square = tree_map(lambda v, g: torch.addcmul(v * second, g, g, value=1 - second), state.square, grads)
+            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in zip(g, p, strict=True)]
+        m = [torch.lerp(old, new, 1 - first) for old, new in zip(m, g, strict=True)]
+        v = [torch.addcmul(old * second, new, new, value=1 - second) for old, new in zip(v, g, strict=True)]
         spread = (1 - second**steps) ** 0.5
 
-        def update(p: Tensor, m: Tensor, v: Tensor) -> Tensor:
+        def moved(p: Tensor, m: Tensor, v: Tensor) -> Tensor:
             return torch.addcdiv(p, m, v.sqrt() / spread + self.eps, value=-size)
 
-        return tree_map(update, params, mean, square), AdamState(steps, mean, square)
+        after = [moved(*row) for row in zip(p, m, v, strict=True)]
+        return rebuild(params, after), AdamState(steps, rebuild(params, m), rebuild(params, v))
 
 
 def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
@@ -299,11 +300,11 @@ def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:
         ((tensor([0.6000, 0.8000]),), tensor(5.))
     """
     check_number("most", most, positive=True)
-    _check_floats("grads", grads)
-    grads = _detached(grads)
-    norm = global_norm(tree_map(Tensor.double, grads))  # in float64, where no norm of float16 gradients overflows
+    found = _detached(_floats("grads", grads))
+    norm = global_norm(
+        tuple(leaf.double() for leaf in found)
+    )  # in float64, where no norm of float16 gradients overflows
     # NaN norms clamp to NaN, and show in the gradients; a norm of 0 gives inf, which clamps to 1.
     factor = (most / norm).clamp(max=1.0)
-    clipped = tree_map(lambda g: (g.double() * factor).to(g.dtype), grads)
-    found = leaves(grads)
+    clipped = rebuild(grads, [(leaf.double() * factor).to(leaf.dtype) for leaf in found])
     return clipped, norm.to(found[0].dtype) if found else norm

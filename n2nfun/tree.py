@@ -7,8 +7,7 @@ by every function here, and must agree between trees that are mapped together.
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
-from typing import TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 import torch
 from torch import Tensor
@@ -21,10 +20,10 @@ __all__ = [
     "branches",
     "global_norm",
     "leaves",
+    "leaves_alike",
     "leaves_of",
     "paths",
     "rebuild",
-    "require_alike",
     "tree_map",
     "walk",
     "zeros_like",
@@ -35,35 +34,44 @@ class TreeError(ValueError):
     """Two trees that should have had the same structure differ; the message names the path."""
 
 
-@lru_cache(maxsize=1024)
-def _field_names(kind: type) -> tuple[str, ...] | None:
-    """Return the names of the fields that a dataclass's constructor takes; None of any other type."""
-    return tuple(field.name for field in fields(kind) if field.init) if is_dataclass(kind) else None
+_NAMES: dict[type[object], tuple[str, ...] | None] = {}
+"""What :func:`_field_names` has found; not lru_cache, which torch.compile does not see through."""
 
 
 def _fields(node: object) -> tuple[str, ...] | None:
-    kind: type = type(node)
-    return _field_names(kind)
+    kind: type[object] = type(node)
+    try:
+        return _NAMES[kind]
+    except KeyError:
+        names = _NAMES[kind] = _field_names(kind)
+        return names
+
+
+def _field_names(kind: type[object]) -> tuple[str, ...] | None:
+    """Return the names of the fields that a dataclass's constructor takes; None of any other type.
+
+    Raises:
+        TreeError: if it is a list or a dict.
+    """
+    for changing in (list, dict):
+        if issubclass(kind, changing):
+            raise TreeError(
+                f"a tree holds a {changing.__name__}, expected frozen dataclasses and tuples: they do not change"
+            )
+    return tuple(field.name for field in fields(kind) if field.init) if is_dataclass(kind) else None
 
 
 def _children(node: object) -> tuple[object, ...] | None:
     """Return the children of a node, or None for a leaf and for everything that is part of the structure."""
-    if isinstance(node, Tensor):
-        return None
     if isinstance(node, tuple):
         return cast("tuple[object, ...]", node)
-    for kind in (list, dict):
-        if isinstance(node, kind):
-            raise TreeError(
-                f"a tree holds a {kind.__name__}, expected frozen dataclasses and tuples: they do not change"
-            )
     names = _fields(node)
-    return None if names is None else tuple(getattr(node, name) for name in names)
+    return None if names is None else tuple([getattr(node, name) for name in names])
 
 
 def assemble(node: object, children: tuple[object, ...]) -> object:
     """Return a node of the same type as ``node`` with other children, in the order of :func:`branches`."""
-    kind = cast("Callable[..., object]", type(node))
+    kind: Any = type(node)  # without a cast, through which torch.compile does not see
     names = _fields(node)
     if names is not None:
         return kind(**dict(zip(names, children, strict=True)))
@@ -221,8 +229,7 @@ def tree_map(function: Callable[..., Tensor], tree: T, /, *others: T) -> T:
     """
     columns = [leaves(tree)]
     for number, other in enumerate(others, start=2):
-        require_alike(f"tree {number}", other, "tree 1", tree)
-        columns.append(leaves(other))
+        columns.append(leaves_alike(f"tree {number}", other, "tree 1", tree))
     results = [function(*row) for row in zip(*columns, strict=True)]
     _require_tensors("tree_map(): function returned", tree, results)
     return _filled(tree, results)
@@ -245,8 +252,8 @@ def leaves_of(name: str, tree: object) -> list[Tensor]:
         raise TreeError(f"{name}: {error}") from None
 
 
-def require_alike(name: str, tree: object, expected_name: str, expected: object) -> None:
-    """Require two trees of one structure and of leaves of the same shapes.
+def leaves_alike(name: str, tree: object, expected_name: str, expected: object) -> list[Tensor]:
+    """List the tensors of a tree, which must have the structure of another, and leaves of its shapes.
 
     Args:
         name: What the caller calls ``tree``.
@@ -258,22 +265,36 @@ def require_alike(name: str, tree: object, expected_name: str, expected: object)
         TreeError: if they differ; the message names the path.
 
     Example:
-        >>> require_alike("grads", (1, 2), "params", (1, None))
+        >>> leaves_alike("grads", (1, 2), "params", (1, None))
         Traceback (most recent call last):
         n2nfun.tree.TreeError: grads differs from params at [1]: expected None, got 2
     """
+    found: list[Tensor] = []
     try:
-        difference = next(_differences(expected, tree, ""), None)
+        if _collect_alike(expected, tree, found):
+            return found
+        path, wanted, got = next(_differences(expected, tree, ""))
     except TreeError:  # one of them holds what no tree does
         leaves_of(expected_name, expected)
         leaves_of(name, tree)
         raise
-    if difference is not None:
-        path, wanted, found = difference
-        raise TreeError(
-            f"{name} differs from {expected_name} at {path or 'the root'}: "
-            f"expected {_describe(wanted)}, got {_describe(found)}"
-        )
+    raise TreeError(
+        f"{name} differs from {expected_name} at {path or 'the root'}: expected {_describe(wanted)}, got {_describe(got)}"
+    )
+
+
+def _collect_alike(node: object, other: object, found: list[Tensor]) -> bool:
+    """Append the leaves of the second tree, as long as it is like the first; return whether it is to the end."""
+    if type(other) is not type(node):
+        return False
+    if isinstance(node, Tensor):
+        assert isinstance(other, Tensor)
+        found.append(other)
+        return other.shape == node.shape
+    children, family = _children(node), _children(other)
+    if children is None or family is None:
+        return bool(other == node)
+    return len(children) == len(family) and all(map(_collect_alike, children, family, [found] * len(family)))
 
 
 def _differences(node: object, other: object, path: str) -> Iterator[tuple[str, object, object]]:
