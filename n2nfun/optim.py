@@ -3,6 +3,7 @@
 The arithmetic is grouped as in ``torch.optim`` with ``foreach=False``, so the results are the same bits.
 """
 
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -56,6 +57,11 @@ def _detached(found: list[Tensor]) -> list[Tensor]:
     return [leaf.detach() for leaf in found]
 
 
+def _rows(*columns: list[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """Go through the leaves of trees that are alike, those of one place together."""
+    return zip(*columns, strict=True)
+
+
 def _check_held(name: str, value: float, params: object) -> None:
     """Require a number that the parameters' dtypes hold: torch takes no other as a factor.
 
@@ -76,7 +82,7 @@ def _alike(name: str, tree: object, params: object) -> list[Tensor]:
         TypeError: if one is of another dtype or on another device, or not dense; likewise.
     """
     found = leaves_alike(name, tree, "params", params)
-    for index, (param, leaf) in enumerate(zip(leaves(params), found, strict=True)):
+    for index, (param, leaf) in enumerate(_rows(leaves(params), found)):
         if leaf.dtype == param.dtype and leaf.device == param.device and leaf.layout == torch.strided:
             continue
         path = paths(params)[index][0]
@@ -169,15 +175,15 @@ class SGD:
             _check_held(name, getattr(self, name), params)
         p, g = _detached(p), _detached(g)
         if self.weight_decay != 0:
-            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in zip(g, p, strict=True)]
-        direction = g
+            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in _rows(g, p)]
+        direction, velocity = g, None
         if self.momentum != 0:
-            v = g if v is None else [self._decayed(old, new) for old, new in zip(v, g, strict=True)]
-            direction = v
+            v = g if v is None else [self._decayed(old, new) for old, new in _rows(v, g)]
+            direction, velocity = v, rebuild(params, v)
             if self.nesterov:
-                direction = [torch.add(a, b, alpha=self.momentum) for a, b in zip(g, v, strict=True)]
-        after = [torch.add(a, b, alpha=-rate) for a, b in zip(p, direction, strict=True)]
-        return rebuild(params, after), SGDState(None if self.momentum == 0 or v is None else rebuild(params, v))
+                direction = [torch.add(a, b, alpha=self.momentum) for a, b in _rows(g, v)]
+        after = [torch.add(a, b, alpha=-rate) for a, b in _rows(p, direction)]
+        return rebuild(params, after), SGDState(velocity)
 
     def _decayed(self, velocity: Tensor, grad: Tensor) -> Tensor:
         return torch.add(velocity * self.momentum, grad, alpha=1 - self.dampening)
@@ -270,15 +276,15 @@ class Adam:
         if self.weight_decay != 0 and self.decoupled:
             p = [leaf * (1 - rate * self.weight_decay) for leaf in p]
         elif self.weight_decay != 0:
-            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in zip(g, p, strict=True)]
-        m = [torch.lerp(old, new, 1 - first) for old, new in zip(m, g, strict=True)]
-        v = [torch.addcmul(old * second, new, new, value=1 - second) for old, new in zip(v, g, strict=True)]
+            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in _rows(g, p)]
+        m = [torch.lerp(old, new, 1 - first) for old, new in _rows(m, g)]
+        v = [torch.addcmul(old * second, new, new, value=1 - second) for old, new in _rows(v, g)]
         spread = (1 - second**steps) ** 0.5
 
         def moved(p: Tensor, m: Tensor, v: Tensor) -> Tensor:
             return torch.addcdiv(p, m, v.sqrt() / spread + self.eps, value=-size)
 
-        after = [moved(*row) for row in zip(p, m, v, strict=True)]
+        after = [moved(*row) for row in _rows(p, m, v)]
         return rebuild(params, after), AdamState(steps, rebuild(params, m), rebuild(params, v))
 
 

@@ -273,7 +273,7 @@ def leaves_alike(name: str, tree: object, expected_name: str, expected: object) 
     try:
         if _collect_alike(expected, tree, found):
             return found
-        path, wanted, got = next(_differences(expected, tree, ""))
+        path, wanted, got = _difference(expected, tree, "")
     except TreeError:  # one of them holds what no tree does
         leaves_of(expected_name, expected)
         leaves_of(name, tree)
@@ -292,25 +292,20 @@ def _collect_alike(node: object, other: object, found: list[Tensor]) -> bool:
         found.append(other)
         return other.shape == node.shape
     children, family = _children(node), _children(other)
-    if children is None or family is None:
+    if children is None:
         return bool(other == node)
+    assert family is not None  # it is of the same type
     return len(children) == len(family) and all(map(_collect_alike, children, family, [found] * len(family)))
 
 
-def _differences(node: object, other: object, path: str) -> Iterator[tuple[str, object, object]]:
-    """Find the places where two trees differ: in type, in the shape of a leaf, or in a part of the structure."""
-    children, family = _children(node), _children(other)
-    if isinstance(node, Tensor) and isinstance(other, Tensor):
-        same = type(other) is type(node) and other.shape == node.shape
-    elif children is None or family is None:
-        same = type(other) is type(node) and other == node
-    else:
-        same = type(other) is type(node) and len(family) == len(children)
-    if not same:
-        yield path, node, other
-    elif children is not None and family is not None:
-        for label, child, counterpart in zip(_labels(node), children, family, strict=True):
-            yield from _differences(child, counterpart, path + label)
+def _difference(node: object, other: object, path: str) -> tuple[str, object, object]:
+    """Go down to the first place where two trees, which are not alike, differ."""
+    parts, others = branches(node) or (), branches(other) or ()
+    if type(other) is type(node) and len(others) == len(parts):
+        for (label, child), (_, counterpart) in zip(parts, others, strict=True):
+            if not _collect_alike(child, counterpart, []):
+                return _difference(child, counterpart, path + label)
+    return path, node, other
 
 
 def zeros_like(tree: T) -> T:

@@ -214,6 +214,16 @@ REFUSALS = [
         "tree 2 differs from tree 1 at [0]: expected Node, got Plain",
     ),
     Refusal(
+        lambda: untyped_map(torch.add, (Node(1),), (Plain(2),)),
+        TreeError,
+        "tree 2 differs from tree 1 at [0]: expected Node, got Plain",
+    ),
+    Refusal(
+        lambda: untyped_map(torch.add, (1, (2, 3)), (1, (3,))),
+        TreeError,
+        "tree 2 differs from tree 1 at [1]: expected a tuple of 2, got a tuple of 1",
+    ),
+    Refusal(
         lambda: untyped_map(
             torch.add, (NoParams(), ConvParams(weight, torch.zeros(4))), (NoParams(), ConvParams(weight, None))
         ),
