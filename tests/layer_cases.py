@@ -38,6 +38,7 @@ CASES = [
     Case("convolution padded beyond its kernel", Conv2d(2, 1, (1, 2), stride=(2, 1), padding=3), (3, 2, 3, 4)),
     Case("convolution that tiles", Conv2d(3, 8, 2, stride=2), (3, 3, 8, 6)),
     Case("convolution by points", Conv2d(5, 3, 1), (3, 5, 4, 6)),
+    Case("convolution by points of one image", Conv2d(16, 3, 1), (1, 16, 4, 6)),
     Case("convolution of many channels", Conv2d(17, 16, 3, padding=1), (3, 17, 5, 6)),
     Case("convolution to one channel", Conv2d(16, 1, 3, padding=1), (3, 16, 9, 8)),
     Case("upsampling", Upsampling(3, 4, 5, padding=2), (3, 3, 4, 5)),

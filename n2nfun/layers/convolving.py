@@ -9,7 +9,7 @@ from torch import Tensor
 
 from n2nfun.arguments import check_flag, shown
 from n2nfun.geometry import Pair, Size, as_pair, check_count
-from n2nfun.init import Initializer, check_generator, xavier_uniform
+from n2nfun.init import Initializer, check_generator
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
 from n2nfun.layers.checks import check_cached_device, check_float, check_parameter, check_params
 from n2nfun.layers.precision import working
@@ -43,9 +43,9 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         out_channels: int,
         kernel_size: Size,
         *,
-        padding: Size = 0,
-        bias: bool = True,
-        initializer: Initializer = xavier_uniform,
+        padding: Size,
+        bias: bool,
+        initializer: Initializer,
     ) -> None:
         if not callable(initializer):
             raise TypeError(f"initializer is {shown(initializer)}, expected a function, such as xavier_uniform")

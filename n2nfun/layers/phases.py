@@ -129,7 +129,7 @@ def correlate_phases(
     batch, channels = image.shape[0], weight.shape[0]
     steps = (-(-size[0] // scale[0]), -(-size[1] // scale[1]))
     parts = [(*pair, _between(_of_runs(image, weight, bias, *pair, steps), *pair, steps)) for pair in product(*runs)]
-    if len(parts) == 1 and (parts[0][0].size, parts[0][1].size) == scale:
+    if (parts[0][0].size, parts[0][1].size) == scale:
         whole = parts[0][2]
     else:
         whole = image.new_zeros(batch, steps[0], scale[0], steps[1], scale[1], channels)

@@ -1,5 +1,6 @@
 """Upsampling against autograd, and against the two layers that it stands for; nearest upsampling alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +9,15 @@ import torch
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from n2nfun.geometry import Size
+from n2nfun.init import xavier_normal, xavier_uniform
 from n2nfun.layer import NoParams, Shape, ShapeError
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling
 from n2nfun.layers.phases import upsampled_phases
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.comparing import compute
 from n2nfun.testing.geometries import upsamplings
+from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import leaves, tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
@@ -185,6 +189,19 @@ def test_the_layers_are_values() -> None:
     assert repr(NearestUpsampling(2)) == "NearestUpsampling(scale_factor=(2, 2))"
 
 
+def test_weights_start_as_the_initializer_says() -> None:
+    for initializer in (xavier_uniform, xavier_normal):
+        weight = Upsampling(3, 4, (2, 5), initializer=initializer).init(seeded(1)).weight
+        assert_same_bits(weight, initializer((4, 3, 2, 5), seeded(1)))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+@pytest.mark.parametrize("scale", [1, (1, 2), (2, 1), 2])
+def test_what_is_repeated_is_laid_out_in_order(scale: Size, layout: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    y, _ = NearestUpsampling(scale).forward(NoParams(), layout(torch.ones(2, 3, 4, 5)))
+    assert y.is_contiguous()
+
+
 def test_biases_start_at_zero() -> None:
     bias = Upsampling(3, 4, 5).init(seeded(0)).bias
     assert bias is not None
@@ -304,6 +321,16 @@ REFUSALS = [
         lambda: repeat.forward(params, x),
         TypeError,
         "NearestUpsampling.forward(): params is a ConvParams, expected NoParams, as init() makes",
+    ),
+    Refusal(
+        lambda: repeat.backward(params, repeat_cache, repeated),
+        TypeError,
+        "NearestUpsampling.backward(): params is a ConvParams, expected NoParams, as init() makes",
+    ),
+    Refusal(
+        lambda: repeat.backward(NoParams(), repeat_cache, repeated.double()),
+        TypeError,
+        "NearestUpsampling.backward(): grad is torch.float64, expected that of forward's output, torch.float32",
     ),
     Refusal(
         lambda: repeat.backward(NoParams(), cache, repeated),

@@ -1,0 +1,175 @@
+"""The mutants that no test can kill, each with its reason: they are the same function as the original."""
+
+from typing import NamedTuple
+
+__all__ = ["EQUIVALENTS", "UNSEEN", "Equivalent", "Unseen"]
+
+
+class Equivalent(NamedTuple):
+    """Changes of one place which change nothing."""
+
+    module: str
+    function: str
+    was: str
+    """The lines that are changed, as they stand."""
+    now: tuple[str, ...]
+    """What stands there instead, in each of the mutants."""
+    reason: str
+
+
+class Unseen(NamedTuple):
+    """Something that makes no difference wherever it stands."""
+
+    pattern: str
+    """A regular expression."""
+    reason: str
+
+
+UNSEEN = (Unseen(r'(?<=\bcast\()(None|"[^"]*"), ', "cast() is for the type checker: it returns its second argument"),)
+
+EQUIVALENTS = (
+    Equivalent(
+        "n2nfun/tree.py",
+        "branches",
+        "return None if children is None else tuple(zip(_labels(node), children, strict=True))",
+        (
+            "return None if children is None else tuple(zip(_labels(node), children, strict=None))",
+            "return None if children is None else tuple(zip(_labels(node), children, ))",
+            "return None if children is None else tuple(zip(_labels(node), children, strict=False))",
+        ),
+        "labels and children are made of the same node, so they are as many",
+    ),
+    Equivalent(
+        "n2nfun/tree.py",
+        "tree_map",
+        "results = [function(*row) for row in zip(*columns, strict=True)]",
+        (
+            "results = [function(*row) for row in zip(*columns, strict=None)]",
+            "results = [function(*row) for row in zip(*columns, )]",
+            "results = [function(*row) for row in zip(*columns, strict=False)]",
+        ),
+        "leaves_alike() has refused trees of other numbers of leaves",
+    ),
+    Equivalent(
+        "n2nfun/tree.py",
+        "_difference",
+        "for (label, child), (_, counterpart) in zip(parts, others, strict=True):",
+        (
+            "for (label, child), (_, counterpart) in zip(parts, others, strict=None):",
+            "for (label, child), (_, counterpart) in zip(parts, others, ):",
+            "for (label, child), (_, counterpart) in zip(parts, others, strict=False):",
+        ),
+        "they are as many here: their lengths have just been compared",
+    ),
+    Equivalent(
+        "n2nfun/optim.py",
+        "_check_held",
+        "if value > torch.finfo(torch.float16).max:  # all hold less",
+        ("if value >= torch.finfo(torch.float16).max:  # all hold less",),
+        "the largest number of float16 is no more than any dtype holds, so that the loop finds nothing",
+    ),
+    Equivalent(
+        "n2nfun/optim.py",
+        "_rows",
+        "return zip(*columns, strict=True)",
+        (
+            "return zip(*columns, strict=None)",
+            "return zip(*columns, )",
+            "return zip(*columns, strict=False)",
+        ),
+        "leaves_alike() has refused trees of other numbers of leaves",
+    ),
+    Equivalent(
+        "n2nfun/layers/spread.py",
+        "spread_map",
+        "torch.tensor(_spread(k, s), dtype=dtype, device=device) for k, s in zip(kernel, scale, strict=True)",
+        (
+            "torch.tensor(_spread(k, s), dtype=dtype, device=device) for k, s in zip(kernel, scale, strict=None)",
+            "torch.tensor(_spread(k, s), dtype=dtype, device=device) for k, s in zip(kernel, scale, )",
+            "torch.tensor(_spread(k, s), dtype=dtype, device=device) for k, s in zip(kernel, scale, strict=False)",
+        ),
+        "each is a pair",
+    ),
+    Equivalent(
+        "n2nfun/layers/spread.py",
+        "spread_gradients",
+        "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=True)",
+        (
+            "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=None)",
+            "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], )",
+            "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=False)",
+        ),
+        "each is a pair",
+    ),
+    Equivalent(
+        "n2nfun/layers/upsampling.py",
+        "Upsampling.multiply_adds",
+        "steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=True)]",
+        (
+            "steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=None)]",
+            "steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, )]",
+            "steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=False)]",
+        ),
+        "each is a pair: an output's shape has four numbers",
+    ),
+    Equivalent(
+        "n2nfun/layers/upsampling.py",
+        "Upsampling.multiply_adds",
+        "steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=True)]",
+        ("steps = [+(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=True)]",),
+        "both are negative then, and only their product is used",
+    ),
+    Equivalent(
+        "n2nfun/layers/phases.py",
+        "_of_runs",
+        "counts = [count + run.step * (run.size - 1) for count, run in zip(steps, (rows, columns), strict=True)]",
+        (
+            "counts = [count + run.step * (run.size - 1) for count, run in zip(steps, (rows, columns), strict=None)]",
+            "counts = [count + run.step * (run.size - 1) for count, run in zip(steps, (rows, columns), )]",
+            "counts = [count + run.step * (run.size - 1) for count, run in zip(steps, (rows, columns), strict=False)]",
+        ),
+        "each is a pair",
+    ),
+    Equivalent(
+        "n2nfun/layers/phases.py",
+        "_of_runs",
+        "for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=True)",
+        (
+            "for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=None)",
+            "for run, count, length in zip((rows, columns), counts, image.shape[1:3], )",
+            "for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=False)",
+        ),
+        "each is a pair: an image's shape has four numbers",
+    ),
+    Equivalent(
+        "n2nfun/layers/convolving.py",
+        "ConvolvingLayer._check_cached",
+        "fits = False",
+        ("fits = None",),
+        "it is only asked whether it is true",
+    ),
+    Equivalent(
+        "n2nfun/layers/correlation.py",
+        "_kernel_gradient_by_windows",
+        "narrow = out_channels <= prod(found.shape[3:])",
+        ("narrow = out_channels < prod(found.shape[3:])",),
+        "where there are as many of both, the two products are the same sums, of one size",
+    ),
+    Equivalent(
+        "n2nfun/layers/phases.py",
+        "_runs",
+        "step = low - run.low - run.step * (run.size - 1)",
+        (
+            "step = low - run.low + run.step * (run.size - 1)",
+            "step = low - run.low - run.step * (run.size + 1)",
+        ),
+        "where to begin rises once at most, by 1, among phases of one reach: a run of a step is complete with two, in all three",
+    ),
+    Equivalent(
+        "n2nfun/layers/precision.py",
+        "working",
+        "return detached if wider is None else detached.to(wider)",
+        ("return detached if (wider is None) and False else detached.to(wider)",),
+        "to(None) returns the tensor itself",
+    ),
+)
