@@ -26,6 +26,9 @@ _PIECE = 1 << 18
 _WIDE = 16
 """With fewer columns than this a matrix product is slow."""
 
+_REGISTER = 64
+"""Bytes of the widest vector register."""
+
 _EVERYWHERE = slice(None)
 
 
@@ -36,14 +39,20 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     return torch.constant_pad_nd(x, (0, 0, left, right, top, bottom))
 
 
+def aligned(x: Tensor) -> Tensor:
+    """Return the numbers in their order, from where a vector register can be filled: products round by order and address."""
+    dense = x.contiguous()
+    return dense if dense.storage_offset() * dense.element_size() % _REGISTER == 0 else dense.clone()
+
+
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
     """Slide a kernel over padded images: (batch, out_height, out_width, out_channels), of any memory layout."""
-    kernel = kernel.contiguous()  # products of transposed matrices round in another order
+    kernel = aligned(kernel)
     found = windows(x, (kernel.shape[0], kernel.shape[1]), stride)
     if not _by_taps(found, stride):
         return _correlate_by_windows(found, kernel, bias)
     form = _correlate_by_taps if kernel.shape[3] >= _WIDE else _correlate_by_planes
-    y = form(x.contiguous(), kernel)
+    y = form(aligned(x), kernel)
     return y if bias is None else y + bias
 
 
@@ -51,7 +60,7 @@ def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (
     """Return dk (out_channels, kernel_height, kernel_width, in_channels), given the gradient of what ``correlate`` made."""
     found = windows(x, kernel_size, stride)
     if _by_taps(found, stride) and grad.shape[3] >= _WIDE:
-        return _kernel_gradient_by_taps(x.contiguous(), grad, kernel_size)
+        return _kernel_gradient_by_taps(aligned(x), aligned(grad), kernel_size)
     if stride == (1, 1) and grad.shape[3] < x.shape[3]:
         # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
         (rows, columns), channels = kernel_size, x.shape[3]
@@ -83,7 +92,7 @@ def gathered(found: Tensor) -> Iterator[tuple[slice, Tensor]]:
     batch, height, width, *taps = found.shape
     columns = prod(taps)
     if found.numel() <= _PIECE:
-        yield _EVERYWHERE, found.reshape(batch * height * width, columns).contiguous()
+        yield _EVERYWHERE, aligned(found.reshape(batch * height * width, columns))
         return
     images = min(batch, max(1, _PIECE // (height * width * columns)))
     lines = min(height, max(1, _PIECE // (width * columns)))
@@ -169,7 +178,7 @@ def _starts(x: Tensor, kernel_size: Pair) -> int:
 def _kernel_gradient_by_windows(found: Tensor, grad: Tensor) -> Tensor:
     """Return ``G^T X``, or its transpose: a product of few rows is faster than one of few columns."""
     out_channels = grad.shape[3]
-    g = grad.contiguous().view(-1, out_channels)
+    g = aligned(grad).view(-1, out_channels)
     narrow = out_channels <= prod(found.shape[3:])
     total: Tensor | None = None
     for place, rows in gathered(found):

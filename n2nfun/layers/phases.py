@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import correlate, pad
+from n2nfun.layers.correlation import aligned, correlate, pad
 
 _FEW = 5
 """Results of fewer channels are laid out plane by plane, as images, and the targets they are compared with, mostly are."""
@@ -165,7 +165,7 @@ def _folded(weight: Tensor, rows: Run, columns: Run) -> Tensor:
         folded = weight.index_select(2, _selection(rows, weight.device))
         folded = folded.index_select(3, _selection(columns, weight.device))
     else:
-        folded = weight.contiguous().view(-1, height * width) @ _fold_map(rows, columns, height, width, *where)
+        folded = aligned(weight).view(-1, height * width) @ _fold_map(rows, columns, height, width, *where)
     return folded.view(out_channels, in_channels, rows.reach, rows.size, columns.reach, columns.size)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import gathered, pad, windows
+from n2nfun.layers.correlation import aligned, gathered, pad, windows
 
 
 @lru_cache(maxsize=256)
@@ -36,9 +36,9 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     """Return dx and dweight.
 
     Args:
-        x: (batch, height, width, in_channels), contiguous.
+        x: (batch, height, width, in_channels), of any memory layout.
         weight: (out_channels, in_channels, kernel_height, kernel_width).
-        grad: (batch, out_height, out_width, out_channels), of any memory layout.
+        grad: (batch, out_height, out_width, out_channels), likewise.
         scale: How often each row and column of x is repeated.
         padding: Zeros around the enlarged x.
     """
@@ -53,9 +53,9 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     ]
     found = windows(pad(grad, first[0], last[0], first[1], last[1]), reach, scale)
     spread = spread_map(taps, scale, weight.dtype, weight.device)
-    sums = (weight.contiguous().view(-1, spread.shape[0]) @ spread).view(out_channels, in_channels, *reach)
+    sums = (aligned(weight).view(-1, spread.shape[0]) @ spread).view(out_channels, in_channels, *reach)
     matrix = sums.permute(2, 3, 0, 1).reshape(-1, in_channels).contiguous()
-    pixels = x.view(-1, in_channels)
+    pixels = aligned(x).view(-1, in_channels)
     dx = pixels.new_empty(pixels.shape)
     dmatrix = matrix.new_zeros(in_channels, len(matrix))
     for place, rows in gathered(found):

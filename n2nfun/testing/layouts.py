@@ -38,6 +38,11 @@ def with_offset(x: Tensor) -> Tensor:
     return view
 
 
+def channels_last_with_offset(x: Tensor) -> Tensor:
+    """Lay the channels of a pixel out next to each other, from such an address on."""
+    return x if x.dim() < 4 else with_offset(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 def odd_strides_of_single_rows(x: Tensor) -> Tensor:
     """Give the dimensions of size 1 strides that mean nothing."""
     strides = [7 if size == 1 else stride for size, stride in zip(x.shape, x.stride(), strict=True)]
@@ -50,5 +55,6 @@ LAYOUTS: list[Callable[[Tensor], Tensor]] = [
     permuted,
     with_holes,
     with_offset,
+    channels_last_with_offset,
     odd_strides_of_single_rows,
 ]

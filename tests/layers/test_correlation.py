@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from n2nfun.geometry import Pair
 from n2nfun.layers import correlation
-from n2nfun.layers.correlation import correlate, gathered, kernel_gradient, pad, windows
+from n2nfun.layers.correlation import aligned, correlate, gathered, kernel_gradient, pad, windows
 from n2nfun.testing.bits import assert_same_bits
-from n2nfun.testing.layouts import LAYOUTS, with_offset
+from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded, whole_numbers
 
 
@@ -90,9 +90,8 @@ def channels_first(x: Tensor) -> Tensor:
 
 
 each_layout = pytest.mark.parametrize(
-    # Products of few rows round by the address of their numbers, too.
     "layout",
-    [channels_first, *(layout for layout in LAYOUTS if layout is not with_offset)],
+    [channels_first, *LAYOUTS],
     ids=lambda layout: layout.__name__,
 )
 each_piece = pytest.mark.parametrize("pieces", [ALL_AT_ONCE, ONE_WINDOW_TOO_MANY, SOME_LINES, ONE_LINE])
@@ -250,3 +249,17 @@ def test_zeros_lie_around(margins: tuple[int, int, int, int]) -> None:
     framed[:, top : top + 3, left : left + 4] = x
     assert_same_bits(pad(x, *margins), framed)
     assert_same_bits(pad(framed, -top, -bottom, -left, -right), x)
+
+
+@pytest.mark.parametrize(("first", "stays"), [(0, True), (16, True), (32, True), (1, False), (8, False), (24, False)])
+def test_numbers_at_an_address_of_no_register_are_copied(first: int, stays: bool) -> None:
+    x = torch.arange(64.0)[first : first + 6].view(2, 3)
+    assert torch.equal(aligned(x), x)
+    assert (aligned(x).data_ptr() == x.data_ptr()) is stays
+    assert aligned(x).data_ptr() % 64 == 0
+
+
+def test_numbers_in_another_order_are_copied() -> None:
+    x = torch.arange(6.0).view(2, 3).t()
+    assert aligned(x).is_contiguous()
+    assert torch.equal(aligned(x), x)
