@@ -1,6 +1,7 @@
 """Settings of the whole test run. Nothing of n2nfun may be imported above the import hook."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,15 @@ settings.register_profile(
     "mutants", max_examples=10, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Check annotations on a few examples of each test, but not on hundreds: checking takes longer than most tests."""
+    drawn = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    if not drawn or settings.get_current_profile_name() == "dev":
+        return (yield)
+    from n2nfun.testing.annotations import annotations_unchecked  # noqa: PLC0415 - not above the import hook
+
+    with annotations_unchecked():
+        return (yield)
