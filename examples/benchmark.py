@@ -1,6 +1,6 @@
-"""Time training steps and restoring side by side: n2nfun, torch.nn with autograd, and jax where it is installed.
+"""Time training steps side by side: n2nfun, and torch.nn with autograd, eager and compiled.
 
-    python examples/benchmark.py --output runs/benchmark.json
+    python -m examples.benchmark --output runs/benchmark.json
 
 Every opponent runs in a process of its own, with glibc's allocator as it is or tuned (see ``--allocators``), on the same
 inputs and the same starting parameters. After its first step each must have made the same loss and parameters, to
@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import product
-from math import exp, log
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Literal, TypeAlias
 
 import torch
@@ -131,11 +130,6 @@ def ratios(
     """Return for each shape how many times as much the best of the others takes."""
     shapes = dict.fromkeys(one.case for one in timed)
     return [best(timed, case, others, field) / best(timed, case, (own,), field) for case in shapes]
-
-
-def geometric_mean(values: list[float]) -> float:
-    """Return the n-th root of the product."""
-    return exp(sum(map(log, values)) / len(values))
 
 
 def main(config: Config) -> None:

@@ -2,16 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Literal, TypeAlias, TypeVar, cast
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
+from examples.exchange_with_torch import twin
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser, paper
 from n2nfun.optim import SGD
@@ -113,20 +114,7 @@ def module(case: Case) -> nn.Module:
     """Build the same network of ``torch.nn``."""
     if case.model == "denoiser":
         return _Denoiser()
-    (first, second), down, up = case.hidden, case.down_kernel, case.up_kernel
-    before, around = (down - 1) // 2, up // 2
-    return nn.Sequential(
-        nn.Conv2d(3, first, down, 2, before),
-        nn.ReLU(),
-        nn.Conv2d(first, second, down, 2, before),
-        nn.ReLU(),
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(second, first, up, 1, around),
-        nn.ReLU(),
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(first, 3, up, 1, around),
-        nn.Sigmoid(),
-    )
+    return twin(_layer(case))
 
 
 def torch_step(case: Case, *, compiled: bool, layout: torch.memory_format) -> tuple[Step, Weights]:
@@ -210,21 +198,6 @@ def _timed(step: Step, seconds: float) -> float:
     return (time.perf_counter() - start) / count
 
 
-@contextmanager
-def _environment(**values: str) -> Generator[None]:
-    """Set environment variables for processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 class Worker:
     """A process in which an opponent makes its steps."""
 
@@ -232,7 +205,8 @@ class Worker:
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, opponent, threads), daemon=True)
-        with _environment(GLIBC_TUNABLES=TUNED if allocator == "tuned" else "", OMP_NUM_THREADS=str(threads)):
+        environment = {"GLIBC_TUNABLES": TUNED if allocator == "tuned" else "", "OMP_NUM_THREADS": str(threads)}
+        with patch.dict(os.environ, environment):  # what a process is started with
             self._process.start()
         theirs.close()
 

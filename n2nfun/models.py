@@ -1,9 +1,9 @@
 """The networks that restore images: the course report's, and a better one."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, cast
+from typing import Generic, TypeAlias
 
-from n2nfun.arguments import shown
+from n2nfun.arguments import items_of, shown
 from n2nfun.compose import residual, sequential
 from n2nfun.geometry import check_count
 from n2nfun.init import zeros
@@ -80,9 +80,9 @@ def paper(*, hidden: tuple[int, int] = (16, 32), down_kernel: int = 2, up_kernel
         ---------------------------------------------------------
            total                            16,307      7,208,960
     """
-    given: object = hidden
-    if not isinstance(given, tuple) or len(cast("tuple[object, ...]", given)) != 2:
-        raise TypeError(f"hidden is {shown(given)}, expected a pair of ints")
+    given = items_of(hidden)
+    if given is None or len(given) != 2:
+        raise TypeError(f"hidden is {shown(hidden)}, expected a pair of ints")
     first, second = (check_count(f"hidden[{index}]", count) for index, count in enumerate(hidden))
     check_count("down_kernel", down_kernel)
     check_count("up_kernel", up_kernel)

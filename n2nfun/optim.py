@@ -13,7 +13,7 @@ from torch import Tensor
 
 from n2nfun.arguments import check_flag, check_int, check_number, shown
 from n2nfun.layers.checks import FLOATS, check_float
-from n2nfun.tree import global_norm, leaves, leaves_alike, leaves_of, paths, rebuild, zeros_like
+from n2nfun.tree import global_norm, leaves_alike, leaves_of, paths, rebuild, zeros_like
 
 __all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
 
@@ -74,15 +74,15 @@ def _check_held(name: str, value: float, params: object) -> None:
                 raise ValueError(f"{name} is {value!r}, more than {leaf.dtype}, the dtype of params{path}, holds")
 
 
-def _alike(name: str, tree: object, params: object) -> list[Tensor]:
-    """List the tensors of gradients, or of a part of a state.
+def _alike(name: str, tree: object, params: object, of_params: list[Tensor]) -> list[Tensor]:
+    """List the tensors of gradients, or of a part of a state, given those of the parameters.
 
     Raises:
         TreeError: if they differ from the parameters in structure or shape; the message names the path.
         TypeError: if one is of another dtype or on another device, or not dense; likewise.
     """
     found = leaves_alike(name, tree, "params", params)
-    for index, (param, leaf) in enumerate(_rows(leaves(params), found)):
+    for index, (param, leaf) in enumerate(_rows(of_params, found)):
         if leaf.dtype == param.dtype and leaf.device == param.device and leaf.layout == torch.strided:
             continue
         path = paths(params)[index][0]
@@ -168,8 +168,9 @@ class SGD:
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
         rate = self.lr if lr is None else check_number("lr", lr)
-        p, g = _floats("params", params), _alike("grads", grads, params)
-        v = None if state.velocity is None else _alike("state.velocity", state.velocity, params)
+        p = _floats("params", params)
+        g = _alike("grads", grads, params, p)
+        v = None if state.velocity is None else _alike("state.velocity", state.velocity, params, p)
         _check_held("lr", rate, params)
         for name in ("momentum", "dampening", "weight_decay"):
             _check_held(name, getattr(self, name), params)
@@ -267,8 +268,9 @@ class Adam:
         rate = self.lr if lr is None else check_number("lr", lr)
         first, second = self.betas
         steps = check_int("state.steps", state.steps, least=0) + 1
-        p, g = _floats("params", params), _alike("grads", grads, params)
-        m, v = _alike("state.mean", state.mean, params), _alike("state.square", state.square, params)
+        p = _floats("params", params)
+        g = _alike("grads", grads, params, p)
+        m, v = _alike("state.mean", state.mean, params, p), _alike("state.square", state.square, params, p)
         size = rate / (1 - first**steps)
         _check_held("lr / (1 - betas[0]**steps)", size, params)
         _check_held("weight_decay", self.weight_decay, params)

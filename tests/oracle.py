@@ -1,4 +1,4 @@
-"""What the layers should compute: written with torch.nn.functional, and differentiated by autograd."""
+"""What layers and optimizers should compute: torch.nn.functional, differentiated by autograd, and torch.optim."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch.nn import functional
 from n2nfun.compose import Residual, Sequential
 from n2nfun.layer import Layer
 from n2nfun.layers import Conv2d, Identity, NearestUpsampling, Normalize, ReLU, Sigmoid, Upsampling
+from n2nfun.optim import SGD
 from n2nfun.testing.comparing import Results
 from n2nfun.tree import leaves, rebuild, tree_map
 
@@ -57,3 +58,16 @@ def differentiate(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) 
     y = reference(layer, own, variable)
     dx, *dparams = torch.autograd.grad(y, [variable, *leaves(own)], grad)
     return Results(y.detach(), dx, rebuild(params, list(dparams)))
+
+
+def sgds_twin(sgd: SGD, params: list[Tensor]) -> torch.optim.Optimizer:
+    """Return PyTorch's own SGD, which moves these parameters."""
+    return torch.optim.SGD(
+        params,
+        sgd.lr,
+        momentum=sgd.momentum,
+        dampening=sgd.dampening,
+        weight_decay=sgd.weight_decay,
+        nesterov=sgd.nesterov,
+        foreach=False,
+    )

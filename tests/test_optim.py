@@ -14,6 +14,7 @@ from n2nfun.optim import SGD, Adam, AdamState, SGDState, clip_by_global_norm
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import listed, normal_numbers, seeded, seeds
 from n2nfun.tree import TreeError, leaves, tree_map
+from tests.oracle import sgds_twin
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
 from tests.rounding import DTYPES, assert_within, gamma, half_smallest, unit_roundoff
@@ -58,19 +59,6 @@ def adams(draw: st.DrawFn) -> Adam:
     betas = draw(st.just((0.9, 0.999)) | st.tuples(fractions, fractions))
     eps = draw(st.sampled_from([1e-8, 1e-3]) | st.floats(1e-10, 1))
     return Adam(draw(rates), betas=betas, eps=eps, weight_decay=draw(fractions), decoupled=draw(st.booleans()))
-
-
-def sgds_twin(sgd: SGD, params: list[Tensor]) -> torch.optim.Optimizer:
-    """Return PyTorch's own."""
-    return torch.optim.SGD(
-        params,
-        sgd.lr,
-        momentum=sgd.momentum,
-        dampening=sgd.dampening,
-        weight_decay=sgd.weight_decay,
-        nesterov=sgd.nesterov,
-        foreach=False,
-    )
 
 
 def adams_twin(adam: Adam, params: list[Tensor]) -> torch.optim.Optimizer:

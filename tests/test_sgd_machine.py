@@ -19,6 +19,7 @@ from n2nfun.optim import SGD, SGDState
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import normal_numbers, seeded
 from n2nfun.tree import leaves, rebuild, tree_map, zeros_like
+from tests.oracle import sgds_twin
 from tests.shape_checking import unchecked
 
 Tree: TypeAlias = tuple[Tensor, tuple[Tensor, ...], None]
@@ -73,16 +74,7 @@ class Training(RuleBasedStateMachine):
 
     def start_the_twin(self) -> None:
         self.theirs = [leaf.clone().requires_grad_() for leaf in leaves(self.params)]
-        sgd = self.sgd
-        self.twin: Any = torch.optim.SGD(
-            self.theirs,
-            sgd.lr,
-            momentum=sgd.momentum,
-            dampening=sgd.dampening,
-            weight_decay=sgd.weight_decay,
-            nesterov=sgd.nesterov,
-            foreach=False,
-        )
+        self.twin: Any = sgds_twin(self.sgd, self.theirs)
 
     def drawn(self, seed: int) -> Tree:
         """Make a tree of numbers."""
