@@ -179,15 +179,14 @@ def _require_tensors(what: str, tree: object, values: list[Tensor]) -> None:
 
 def _filled(tree: T, new_leaves: list[Tensor]) -> T:
     """Return the tree with as many other leaves."""
-    remaining = iter(new_leaves)
+    return cast("T", _fill(tree, iter(new_leaves)))
 
-    def fill(node: object) -> object:
-        if isinstance(node, Tensor):
-            return next(remaining)
-        children = _children(node)
-        return node if children is None else assemble(node, tuple(fill(child) for child in children))
 
-    return cast("T", fill(tree))
+def _fill(node: object, remaining: Iterator[Tensor]) -> object:
+    if isinstance(node, Tensor):
+        return next(remaining)
+    children = _children(node)
+    return node if children is None else assemble(node, tuple([_fill(child, remaining) for child in children]))
 
 
 def _describe(node: object) -> str:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.typing.users import ROOT, Project
 
 RIGHT = """\
@@ -50,6 +52,7 @@ def test_the_wheel_holds_every_file_of_the_package(project: Project) -> None:
     assert {Path("py.typed"), Path("__init__.pyi")} < held
 
 
+@pytest.mark.xdist_group("mypy")  # with the others that fill its cache
 def test_mypy_knows_the_types_of_the_installed_package(project: Project) -> None:
     write(project)
     assert project.mypy("right.py") == "Success: no issues found in 1 source file\n"

@@ -33,6 +33,7 @@ def shown(text: str, command: str) -> str:
     return str(found)
 
 
+@pytest.mark.xdist_group("mypy")  # with the others that fill its cache
 @pytest.mark.parametrize("command", CHECKERS)
 def test_the_output_shown_is_printed(command: str, project: Project) -> None:
     (project.folder / "network.py").write_text(example(README))
