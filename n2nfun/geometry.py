@@ -112,24 +112,31 @@ def windowed_shape(
         ShapeError: with every mismatch at once.
     """
     batch, channels, height, width = check_image_shape(shape)
+    axes = tuple(zip((height, width), scale, padding, kernel_size, stride, trim, strict=True))
+    rows, columns = (_windows(*axis) for axis in axes)
+    if channels == in_channels and rows > 0 and columns > 0:
+        return batch, out_channels, rows, columns
     problems: list[str] = []
     if channels != in_channels:
         problems.append(f"x has {channels} channels (shape {show_shape(shape)}), expected in_channels={in_channels}")
-    sizes: list[int] = []
-    for axis, (name, size) in enumerate((("height", height), ("width", width))):
-        if size >= UNKNOWN:
-            sizes.append(size)
-            continue
-        padded = scale[axis] * size + 2 * padding[axis]
-        windows = (padded - kernel_size[axis]) // stride[axis] + 1
-        factors = f"{scale[axis]} * {size}" if scale[axis] > 1 else f"{size}"
-        inside = f"x's padded {name} {factors} + 2 * {padding[axis]} = {padded} (shape {show_shape(shape)})"
-        if windows < 1:
-            problems.append(f"kernel {name} {kernel_size[axis]} does not fit {inside}")
-        elif windows <= trim[axis]:
-            problems.append(f"trim {trim[axis]} leaves nothing of {windows} windows in {inside}")
-        sizes.append(windows - trim[axis] if windows > trim[axis] else UNKNOWN)
-    out = (batch, out_channels, sizes[0], sizes[1])
-    if problems:
-        raise ShapeError(*problems, resume=out)
-    return out
+    for name, axis in zip(("height", "width"), axes, strict=True):
+        if _windows(*axis) < 1:
+            problems.append(_misfit(name, shape, *axis))
+    out = (batch, out_channels, rows if rows > 0 else UNKNOWN, columns if columns > 0 else UNKNOWN)
+    raise ShapeError(*problems, resume=out)
+
+
+def _windows(size: int, scale: int, padding: int, kernel: int, stride: int, trim: int) -> int:
+    """Count the windows in one dimension; what is not known stays so."""
+    return size if size >= UNKNOWN else (scale * size + 2 * padding - kernel) // stride + 1 - trim
+
+
+def _misfit(name: str, shape: Shape, size: int, scale: int, padding: int, kernel: int, stride: int, trim: int) -> str:
+    """Say why there is no window."""
+    padded = scale * size + 2 * padding
+    factors = f"{scale} * {size}" if scale > 1 else f"{size}"
+    inside = f"x's padded {name} {factors} + 2 * {padding} = {padded} (shape {show_shape(shape)})"
+    windows = (padded - kernel) // stride + 1
+    if windows < 1:
+        return f"kernel {name} {kernel} does not fit {inside}"
+    return f"trim {trim} leaves nothing of {windows} windows in {inside}"

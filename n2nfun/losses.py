@@ -9,7 +9,7 @@ from torch import Tensor
 from n2nfun.arguments import check_number
 from n2nfun.layer import ShapeError
 from n2nfun.layers.checks import check_cache, check_float
-from n2nfun.layers.precision import working
+from n2nfun.layers.precision import detached, rounded, working
 
 __all__ = ["L0", "L1", "MSE", "Loss", "LossCache"]
 
@@ -52,7 +52,7 @@ def _difference(owner: str, prediction: Tensor, target: Tensor) -> Tensor:
             f"{owner}: prediction is on {prediction.device}, target on {target.device}: move one to the other's device"
         )
     # Contiguous: sums are made in the order of memory, and the result is not to depend on it.
-    return (prediction.detach() - target.detach()).contiguous()
+    return (detached(prediction) - detached(target)).contiguous()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class MSE:
         """
         difference = _difference("MSE.forward()", prediction, target)
         wide = working(difference)
-        return (wide * wide).mean().to(difference.dtype), LossCache(difference)
+        return rounded((wide * wide).mean(), difference.dtype), LossCache(difference)
 
     def backward(self, cache: LossCache) -> Float[Tensor, "*shape"]:
         """Return ``2 (prediction - target) / N``."""

@@ -112,12 +112,12 @@ def walk(tree: object, path: str = "") -> Iterator[tuple[str, object]]:
             yield from walk(child, path + label)
 
 
-def _tensors(node: object) -> Iterator[Tensor]:
+def _collect(node: object, found: list[Tensor]) -> None:
     if isinstance(node, Tensor):
-        yield node
+        found.append(node)
     else:
         for child in _children(node) or ():
-            yield from _tensors(child)
+            _collect(child, found)
 
 
 def leaves(tree: object) -> list[Tensor]:
@@ -128,7 +128,9 @@ def leaves(tree: object) -> list[Tensor]:
         >>> [leaf.item() for leaf in leaves((torch.tensor(1), (torch.tensor(2), None)))]
         [1, 2]
     """
-    return list(_tensors(tree))
+    found: list[Tensor] = []
+    _collect(tree, found)
+    return found
 
 
 def paths(tree: object) -> list[tuple[str, Tensor]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, cast, overload
 
@@ -11,7 +10,7 @@ from n2nfun.compose.checks import require_layer, require_tensor
 from n2nfun.layer import C, ChannelPreserving, In, Layer, Out, P, Shape, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     import torch
     from torch import Tensor
@@ -23,6 +22,9 @@ C2 = TypeVar("C2")
 O2 = TypeVar("O2")
 Ps = TypeVarTuple("Ps")
 Cs = TypeVarTuple("Cs")
+
+# Caught where they may arise, as a context manager takes longer than some layers: a note says in which layer it was.
+_REFUSALS = (TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,11 @@ class Sequential(Layer[P, C, In, Out]):
         self.output_shape(tuple(x.shape))
         caches: list[object] = []
         for index, layer in enumerate(self.layers):
-            with _located(index, layer):
+            try:
                 x, cache = layer.forward(own_params[index], x)
+            except _REFUSALS as error:
+                error.add_note(f"in {_name(index, layer)}")
+                raise
             caches.append(cache)
         return x, cast("C", tuple(caches))
 
@@ -102,8 +107,11 @@ class Sequential(Layer[P, C, In, Out]):
         require_tensor("Sequential", x)
         self.output_shape(tuple(x.shape))
         for index, layer in enumerate(self.layers):
-            with _located(index, layer):
+            try:
                 x = layer.apply(own_params[index], x)
+            except _REFUSALS as error:
+                error.add_note(f"in {_name(index, layer)}")
+                raise
         return x
 
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
@@ -116,8 +124,11 @@ class Sequential(Layer[P, C, In, Out]):
         """Do as ``backward``, without the gradient of the first layer's input."""
         own_params, caches = self._parts("params", params), self._parts("cache", cache)
         grad, grads = self._back_to(1, own_params, caches, grad)
-        with _located(0, self.layers[0]):
+        try:
             first = self.layers[0].gradients(own_params[0], caches[0], grad)
+        except _REFUSALS as error:
+            error.add_note(f"in {_name(0, self.layers[0])}")
+            raise
         return cast("P", (first, *grads))
 
     def count_parameters(self) -> int:
@@ -154,8 +165,12 @@ class Sequential(Layer[P, C, In, Out]):
         """Run the backwards from the last layer to the one of index ``first``."""
         grads: list[object] = []
         for index in reversed(range(first, len(self.layers))):
-            with _located(index, self.layers[index]):
-                grad, dparams = self.layers[index].backward(own_params[index], caches[index], grad)
+            layer = self.layers[index]
+            try:
+                grad, dparams = layer.backward(own_params[index], caches[index], grad)
+            except _REFUSALS as error:
+                error.add_note(f"in {_name(index, layer)}")
+                raise
             grads.append(dparams)
         return grad, tuple(reversed(grads))
 
@@ -177,13 +192,3 @@ class Sequential(Layer[P, C, In, Out]):
 
 def _name(index: int, layer: Layer[Any, Any]) -> str:
     return f'layer {index} "{type(layer).__name__}"'
-
-
-@contextmanager
-def _located(index: int, layer: Layer[Any, Any]) -> Generator[None]:
-    """Say of an error in which layer it arose."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        error.add_note(f"in {_name(index, layer)}")
-        raise

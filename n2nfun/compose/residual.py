@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from n2nfun.compose.checks import require_layer, require_tensor
 from n2nfun.geometry import show_shape
 from n2nfun.layer import C, In, Layer, Out, P, Shape, ShapeError
+from n2nfun.layers.precision import detached
 
 if TYPE_CHECKING:
     import torch
@@ -58,18 +59,18 @@ class Residual(Layer[P, C, In, Out]):
         require_tensor("Residual", x)
         self.output_shape(tuple(x.shape))
         y, cache = self.layer.forward(params, x)
-        return x.detach() + y, cache
+        return detached(x) + y, cache
 
     def apply(self, params: P, x: Tensor) -> Tensor:
         """``y = x + f(x)``, nothing kept."""
         require_tensor("Residual", x)
         self.output_shape(tuple(x.shape))
-        return x.detach() + self.layer.apply(params, x)
+        return detached(x) + self.layer.apply(params, x)
 
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
         """``dx = grad + the layer's own dx``."""
         dx, dparams = self.layer.backward(params, cache, grad)
-        return grad.detach() + dx, dparams
+        return detached(grad) + dx, dparams
 
     def gradients(self, params: P, cache: C, grad: Tensor) -> P:
         """Return the layer's own."""

@@ -12,6 +12,7 @@ from n2nfun.geometry import check_ints
 from n2nfun.init import check_generator
 from n2nfun.layer import ChannelPreserving, NoParams, Shape, ShapeError
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
+from n2nfun.layers.precision import detached
 
 __all__ = ["Identity", "IdentityCache", "ReLU", "ReLUCache", "Sigmoid", "SigmoidCache"]
 
@@ -67,7 +68,7 @@ class ReLU(Elementwise[ReLUCache]):
         """``y = max(x, 0)``."""
         check_input("ReLU.forward()", x)
         check_params("ReLU.forward()", params, NoParams)
-        y = torch.relu(x.detach())
+        y = torch.relu(detached(x))
         return y, ReLUCache(y)
 
     def backward(
@@ -77,7 +78,7 @@ class ReLU(Elementwise[ReLUCache]):
         check_params("ReLU.backward()", params, NoParams)
         check_cache("ReLU.backward()", cache, ReLUCache)
         check_gradient("ReLU.backward()", grad, tuple(cache.y.shape), cache.y.dtype, cache.y.device)
-        return _where_positive(grad.detach(), cache.y), NoParams()
+        return _where_positive(detached(grad), cache.y), NoParams()
 
 
 def _where_positive(grad: Tensor, y: Tensor) -> Tensor:
@@ -113,7 +114,7 @@ class Sigmoid(Elementwise[SigmoidCache]):
         check_params("Sigmoid.forward()", params, NoParams)
         # Numbers at the end of the memory are computed in another way than by eight, of another last bit: the order of
         # the memory must always be the same.
-        y = torch.sigmoid(x.detach().contiguous())
+        y = torch.sigmoid(detached(x).contiguous())
         return y, SigmoidCache(y)
 
     def backward(
@@ -123,7 +124,7 @@ class Sigmoid(Elementwise[SigmoidCache]):
         check_params("Sigmoid.backward()", params, NoParams)
         check_cache("Sigmoid.backward()", cache, SigmoidCache)
         check_gradient("Sigmoid.backward()", grad, tuple(cache.y.shape), cache.y.dtype, cache.y.device)
-        return grad.detach() * (cache.y * (1 - cache.y)), NoParams()
+        return (1 - cache.y).mul_(cache.y) * detached(grad), NoParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Identity(Elementwise[IdentityCache]):
         """``y = x``."""
         check_input("Identity.forward()", x)
         check_params("Identity.forward()", params, NoParams)
-        return x.detach().clone(), IdentityCache(tuple(x.shape), x.dtype)
+        return detached(x).clone(), IdentityCache(tuple(x.shape), x.dtype)
 
     def backward(
         self, params: NoParams, cache: IdentityCache, grad: Float[Tensor, "*shape"]
@@ -157,4 +158,4 @@ class Identity(Elementwise[IdentityCache]):
         check_params("Identity.backward()", params, NoParams)
         check_cache("Identity.backward()", cache, IdentityCache)
         check_gradient("Identity.backward()", grad, cache.shape, cache.dtype)
-        return grad.detach().clone(), NoParams()
+        return detached(grad).clone(), NoParams()

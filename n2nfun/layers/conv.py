@@ -12,9 +12,9 @@ from n2nfun.layer import In, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.correlation import correlate, kernel_gradient, pad
+from n2nfun.layers.correlation import correlate, in_order, kernel_gradient, pad
 from n2nfun.layers.phases import adjoint_phases, correlate_phases
-from n2nfun.layers.precision import working
+from n2nfun.layers.precision import rounded, working
 
 __all__ = ["Conv2d", "ConvCache"]
 
@@ -150,8 +150,8 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         vertical, horizontal = self.padding
         padded = pad(working(x).permute(0, 2, 3, 1), vertical, vertical, horizontal, horizontal)
         bias = None if params.bias is None else working(params.bias)
-        y = correlate(padded, working(params.weight).permute(2, 3, 1, 0), bias, self.stride)
-        return y.permute(0, 3, 1, 2).to(x.dtype), ConvCache(padded, shape)
+        y = correlate(padded, working(params.weight).permute(0, 2, 3, 1), bias, self.stride)
+        return rounded(y.permute(0, 3, 1, 2), x.dtype), ConvCache(padded, shape)
 
     def backward(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -162,7 +162,7 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         size = (cache.padded.shape[1] - 2 * vertical, cache.padded.shape[2] - 2 * horizontal)
         runs = (adjoint_phases(rows, down, vertical), adjoint_phases(columns, right, horizontal))
         dx = correlate_phases(g, working(params.weight).transpose(0, 1), None, runs, self.stride, size)
-        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._parameter_gradients(cache, g, grad)
+        return rounded(dx.permute(0, 3, 1, 2), grad.dtype), self._parameter_gradients(cache, g, grad)
 
     def gradients(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -178,7 +178,7 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         batch, height, width, channels = cache.padded.shape
         inside = (batch, channels, height - 2 * self.padding[0], width - 2 * self.padding[1])
         self._check_cached("Conv2d.backward()", cache.padded, grad, inside, cache.output_shape)
-        return working(grad).permute(0, 2, 3, 1).contiguous()
+        return in_order(working(grad).permute(0, 2, 3, 1))
 
     def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
         dkernel = kernel_gradient(cache.padded, g, self.kernel_size, self.stride)

@@ -12,7 +12,7 @@ from n2nfun.geometry import Pair, Size, as_pair, check_count
 from n2nfun.init import Initializer, check_generator
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
 from n2nfun.layers.checks import check_cached_device, check_float, check_parameter, check_params
-from n2nfun.layers.precision import working
+from n2nfun.layers.precision import rounded, working
 
 __all__ = ["ConvParams", "ConvolvingLayer"]
 
@@ -21,8 +21,9 @@ __all__ = ["ConvParams", "ConvolvingLayer"]
 class ConvParams:
     """The parameters of a layer with a kernel, and the gradients with respect to them."""
 
-    weight: Float[Tensor, "out_channels in_channels kernel_height kernel_width"]
-    bias: Float[Tensor, " out_channels"] | None
+    weight: Float[Tensor, "*models out_channels in_channels kernel_height kernel_width"]
+    """Of one model, and of several side by side where they are trained as one."""
+    bias: Float[Tensor, "*models out_channels"] | None
     """None for a layer without bias."""
 
 
@@ -80,7 +81,7 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
 
     def _gradients(self, dweight: Tensor, g: Tensor, dtype: torch.dtype) -> ConvParams:
         """Return the gradients of the parameters, from that of the weight and from grad, channels last."""
-        return ConvParams(dweight.contiguous().to(dtype), g.sum((0, 1, 2)).to(dtype) if self.bias else None)
+        return ConvParams(rounded(dweight.contiguous(), dtype), rounded(g.sum((0, 1, 2)), dtype) if self.bias else None)
 
     def _check_cached(self, owner: str, cached: Tensor, grad: Tensor, shape: Shape, output_shape: Shape) -> None:
         """Require that this layer made the cache, of params of grad's dtype and device.

@@ -3,9 +3,9 @@
 Everything here is private to ``n2nfun.layers``, and works on
 
 - images ``x``  (batch, height, width, channels), already padded, of any memory layout: the results are the same bits;
-- kernels ``k`` (kernel_height, kernel_width, in_channels, out_channels).
+- kernels ``k`` (out_channels, kernel_height, kernel_width, in_channels).
 
-    y[b, i, j, o]  =  bias[o] + sum over t, u, c of  x[b, s*i + t, s*j + u, c] * k[t, u, c, o]
+    y[b, i, j, o]  =  bias[o] + sum over t, u, c of  x[b, s*i + t, s*j + u, c] * k[o, t, u, c]
     dk[o, t, u, c] =  sum over b, i, j of  x[b, s*i + t, s*j + u, c] * g[b, i, j, o]
 
 Each is computed in the form that fits the geometry; all forms are the same sum.
@@ -17,6 +17,7 @@ from math import prod
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor  # nothing public tells
 
 from n2nfun.geometry import Pair
 
@@ -26,32 +27,51 @@ _PIECE = 1 << 18
 _WIDE = 16
 """With fewer columns than this a matrix product is slow."""
 
+_FEW = 5
+"""Images of fewer channels are worked on plane by plane, as images mostly are stored: their channels are no run to copy."""
+
 _REGISTER = 64
 """Bytes of the widest vector register."""
-
-_EVERYWHERE = slice(None)
 
 
 def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     """Put zeros around channels-last images, or, where a margin is negative, cut off from them."""
     if top == bottom == left == right == 0:
         return x
+    if by_planes(x):
+        return torch.constant_pad_nd(x.permute(0, 3, 1, 2), (left, right, top, bottom)).permute(0, 2, 3, 1)
     return torch.constant_pad_nd(x, (0, 0, left, right, top, bottom))
+
+
+def by_planes(x: Tensor) -> bool:
+    """Choose the order in memory in which channels-last images are worked on."""
+    return x.shape[-1] < _FEW
+
+
+def in_order(x: Tensor) -> Tensor:
+    """Return channels-last images in the order in memory in which they are worked on."""
+    return x.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1) if by_planes(x) else x.contiguous()
 
 
 def aligned(x: Tensor) -> Tensor:
     """Return the numbers in their order, from where a vector register can be filled: products round by order and address."""
     dense = x.contiguous()
+    if torch.compiler.is_compiling():  # addresses are not known yet, and a compiler chooses those of what it makes
+        return dense
     return dense if dense.storage_offset() * dense.element_size() % _REGISTER == 0 else dense.clone()
+
+
+def vectorized(*tensors: Tensor) -> bool:
+    """Say whether a tensor is many under ``torch.func.vmap``, which has no products into given memory, or none by pieces."""
+    return any(map(is_batchedtensor, tensors))
 
 
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
     """Slide a kernel over padded images: (batch, out_height, out_width, out_channels), of any memory layout."""
-    kernel = aligned(kernel)
-    found = windows(x, (kernel.shape[0], kernel.shape[1]), stride)
+    found = windows(x, (kernel.shape[1], kernel.shape[2]), stride)
     if not _by_taps(found, stride):
         return _correlate_by_windows(found, kernel, bias)
-    form = _correlate_by_taps if kernel.shape[3] >= _WIDE else _correlate_by_planes
+    form = _correlate_by_taps if kernel.shape[0] >= _WIDE else _correlate_by_planes
     y = form(aligned(x), kernel)
     return y if bias is None else y + bias
 
@@ -84,6 +104,24 @@ def _by_taps(found: Tensor, stride: Pair) -> bool:
     return stride == (1, 1) and found.shape[5] >= _WIDE and found.numel() > _PIECE
 
 
+def all_gathered(found: Tensor) -> Tensor:
+    """Copy windows into the rows of a matrix (positions, taps * channels), all of them; its memory is that of their copy."""
+    positions, columns = prod(found.shape[:3]), prod(found.shape[3:])
+    if by_planes(found):
+        return aligned(_taps_first(found).reshape(columns, positions)).t()
+    return aligned(found.reshape(positions, columns))
+
+
+def _taps_first(found: Tensor) -> Tensor:
+    """View windows as the planes that each tap sees in each channel."""
+    return found.permute(3, 4, 5, 0, 1, 2)
+
+
+def at_once(found: Tensor, other: Tensor) -> bool:
+    """Choose to gather all windows at once where they stay in cache, and where their product must be in memory of its own."""
+    return found.numel() <= _PIECE or vectorized(found, other)
+
+
 def gathered(found: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Copy windows into the rows of a matrix (positions, taps * channels), a piece at a time.
 
@@ -91,44 +129,53 @@ def gathered(found: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """
     batch, height, width, *taps = found.shape
     columns = prod(taps)
-    if found.numel() <= _PIECE:
-        yield _EVERYWHERE, aligned(found.reshape(batch * height * width, columns))
-        return
     images = min(batch, max(1, _PIECE // (height * width * columns)))
     lines = min(height, max(1, _PIECE // (width * columns)))
-    memory = found.new_empty(
-        images, lines, *found.shape[2:]
-    )  # to map fresh memory for each piece takes longer than to fill it
+    # To map fresh memory for each piece takes longer than to fill it.
+    memory = found.new_empty(images * lines * width * columns)
     for image, line in product(range(0, batch, images), range(0, height, lines)):
         piece = found[image : image + images, line : line + lines]
         positions = piece.shape[0] * piece.shape[1] * width
         start = (image * height + line) * width
-        rows = memory[: piece.shape[0], : piece.shape[1]].copy_(piece)
-        yield slice(start, start + positions), rows.view(positions, columns)
+        part = memory[: positions * columns]
+        if by_planes(found):
+            piece = _taps_first(piece)
+            rows = part.view(columns, positions).t()
+        else:
+            rows = part.view(positions, columns)
+        part.view(piece.shape).copy_(piece)
+        yield slice(start, start + positions), rows
 
 
 def _correlate_by_windows(found: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """Return ``X K + bias``, with a window in each row of X; of a narrow kernel ``K^T X^T + bias``."""
     batch, height, width = found.shape[:3]
-    positions, out_channels = batch * height * width, kernel.shape[3]
+    positions, out_channels = batch * height * width, kernel.shape[0]
+    matrix = aligned(kernel).view(out_channels, -1)
+    once = at_once(found, kernel)
     if out_channels >= _WIDE:
-        matrix = kernel.view(-1, out_channels)
+        if once:
+            return _product(all_gathered(found), matrix.t(), bias).view(batch, height, width, out_channels)
         y = matrix.new_empty(positions, out_channels)
         for place, rows in gathered(found):
-            _product(rows, matrix, bias, y[place])
+            _product(rows, matrix.t(), bias, y[place])
         return y.view(batch, height, width, out_channels)
-    matrix = kernel.permute(3, 0, 1, 2).reshape(out_channels, -1).contiguous()
-    y = matrix.new_empty(out_channels, positions)
-    for place, rows in gathered(found):
-        _product(matrix, rows.t(), None if bias is None else bias[:, None], y[:, place])
+    column = None if bias is None else bias[:, None]
+    if once:
+        y = _product(matrix, all_gathered(found).t(), column)
+    else:
+        y = matrix.new_empty(out_channels, positions)
+        for place, rows in gathered(found):
+            _product(matrix, rows.t(), column, y[:, place])
     return y.view(out_channels, batch, height, width).permute(1, 2, 3, 0)
 
 
-def _product(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor) -> None:
+def _product(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor | None = None) -> Tensor:
     if added is None:
-        torch.mm(left, right, out=out)
-    else:
-        torch.addmm(added, left, right, out=out)
+        return torch.mm(left, right, out=out)
+    if vectorized(left, right):  # there addmm multiplies by its factors, of 1
+        return left @ right + added
+    return torch.addmm(added, left, right, out=out)
 
 
 def _correlate_by_taps(x: Tensor, kernel: Tensor) -> Tensor:
@@ -138,17 +185,20 @@ def _correlate_by_taps(x: Tensor, kernel: Tensor) -> Tensor:
     contiguous block. It also computes the windows that wrap around the right and lower borders; they are cut off.
     """
     batch, height, width, channels = x.shape
-    rows, columns, _, out_channels = kernel.shape
-    flat = x.view(-1, channels)
-    total = flat.new_empty(len(flat), out_channels)
-    inside = total[: _starts(x, (rows, columns))]
+    out_channels, rows, columns, _ = kernel.shape
+    taps = aligned(kernel.permute(1, 2, 3, 0))
+    flat, count = x.view(-1, channels), _starts(x, (rows, columns))
+    total = torch.mm(flat[:count], taps[0, 0])
     for t, u in product(range(rows), range(columns)):
-        block = flat[t * width + u :][: len(inside)]
         if (t, u) == (0, 0):
-            torch.mm(block, kernel[t, u], out=inside)
+            continue
+        block = flat[t * width + u :][:count]
+        if vectorized(x, kernel):  # there addmm_ is computed model by model
+            total += block @ taps[t, u]
         else:
-            inside.addmm_(block, kernel[t, u])
-    return total.view(batch, height, width, out_channels)[:, : height - rows + 1, : width - columns + 1]
+            total.addmm_(block, taps[t, u])
+    size = (batch, height - rows + 1, width - columns + 1, out_channels)
+    return total.as_strided(size, (height * width * out_channels, width * out_channels, out_channels, 1))
 
 
 def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
@@ -157,8 +207,8 @@ def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
     For few output channels: products with few columns are slow, but with all taps side by side they are as many.
     """
     batch, height, width, channels = x.shape
-    rows, columns, _, out_channels = kernel.shape
-    matrix = kernel.permute(0, 1, 3, 2).reshape(rows * columns * out_channels, channels).contiguous()
+    out_channels, rows, columns, _ = kernel.shape
+    matrix = aligned(kernel.permute(1, 2, 0, 3)).view(rows * columns * out_channels, channels)
     planes = (matrix @ x.view(-1, channels).t()).view(rows, columns, out_channels, -1)
     total = planes[0, 0]
     inside = total[:, : _starts(x, (rows, columns))]
@@ -180,8 +230,9 @@ def _kernel_gradient_by_windows(found: Tensor, grad: Tensor) -> Tensor:
     out_channels = grad.shape[3]
     g = aligned(grad).view(-1, out_channels)
     narrow = out_channels <= prod(found.shape[3:])
+    pieces = [(slice(None), all_gathered(found))] if at_once(found, g) else gathered(found)
     total: Tensor | None = None
-    for place, rows in gathered(found):
+    for place, rows in pieces:
         left, right = (g[place].t(), rows) if narrow else (rows.t(), g[place])
         total = left @ right if total is None else total.addmm_(left, right)
     assert total is not None
@@ -196,7 +247,5 @@ def _kernel_gradient_by_taps(x: Tensor, grad: Tensor, kernel_size: Pair) -> Tens
     count = _starts(x, kernel_size)
     # Zeros where windows would wrap around the borders.
     g = pad(grad, 0, rows - 1, 0, columns - 1).reshape(-1, grad.shape[3])[:count].t()
-    total = x.new_empty(rows, columns, grad.shape[3], channels)
-    for t, u in product(range(rows), range(columns)):
-        torch.mm(g, flat[t * width + u :][:count], out=total[t, u])
-    return total.permute(2, 0, 1, 3)
+    parts = [g @ flat[t * width + u :][:count] for t, u in product(range(rows), range(columns))]
+    return torch.stack(parts, 1).view(grad.shape[3], rows, columns, channels)

@@ -20,10 +20,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import aligned, correlate, pad
-
-_FEW = 5
-"""Results of fewer channels are laid out plane by plane, as images, and the targets they are compared with, mostly are."""
+from n2nfun.layers.correlation import aligned, by_planes, correlate, pad
 
 
 class Run(NamedTuple):
@@ -136,11 +133,11 @@ def correlate_phases(
         for rows, columns, part in parts:
             whole[:, :, rows.first : rows.first + rows.size, :, columns.first : columns.first + columns.size] = part
     height, width = steps[0] * scale[0], steps[1] * scale[1]
-    if channels < _FEW:
+    if by_planes(whole):
         y = whole.permute(0, 5, 1, 2, 3, 4).reshape(batch, channels, height, width).permute(0, 2, 3, 1)
     else:
         y = whole.reshape(batch, height, width, channels)
-    return y[:, : size[0], : size[1]]
+    return y if (height, width) == size else y[:, : size[0], : size[1]]
 
 
 def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, columns: Run, steps: Pair) -> Tensor:
@@ -151,9 +148,9 @@ def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, colu
         for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=True)
     )
     framed = pad(image, -rows.low, bottom, -columns.low, right)
-    kernel = _folded(weight, rows, columns).permute(2, 4, 1, 3, 5, 0)
-    kernel = kernel.reshape(*kernel.shape[:3], -1)
-    part = correlate(framed, kernel, None if bias is None else bias.repeat(rows.size * columns.size))
+    kernel = _folded(weight, rows, columns).permute(3, 5, 0, 2, 4, 1)
+    kernel = kernel.reshape(-1, *kernel.shape[3:])
+    part = correlate(framed, kernel, None if bias is None else torch.cat([bias] * (rows.size * columns.size)))
     return part.view(*part.shape[:3], rows.size, columns.size, weight.shape[0])
 
 
@@ -162,17 +159,23 @@ def _folded(weight: Tensor, rows: Run, columns: Run) -> Tensor:
     out_channels, in_channels, height, width = weight.shape
     where = (weight.dtype, weight.device)
     if rows.selects and columns.selects:
-        folded = weight.index_select(2, _selection(rows, weight.device))
-        folded = folded.index_select(3, _selection(columns, weight.device))
+        folded = _selected(_selected(weight, 2, rows), 3, columns)
     else:
         folded = aligned(weight).view(-1, height * width) @ _fold_map(rows, columns, height, width, *where)
-    return folded.view(out_channels, in_channels, rows.reach, rows.size, columns.reach, columns.size)
+    return folded.reshape(out_channels, in_channels, rows.reach, rows.size, columns.reach, columns.size)
+
+
+def _selected(weight: Tensor, axis: int, run: Run) -> Tensor:
+    """Return for each place the one tap that falls on it."""
+    taps = [run.taps[r][pixel][0] for pixel, r in run.places()]
+    if taps == list(range(weight.shape[axis])):
+        return weight
+    return weight.index_select(axis, _indices(tuple(taps), weight.device))
 
 
 @lru_cache(maxsize=256)
-def _selection(run: Run, device: torch.device) -> Tensor:
-    """Return the one tap that falls on each pixel of each phase (pixels * phases)."""
-    return torch.tensor([run.taps[r][pixel][0] for pixel, r in run.places()], device=device)
+def _indices(taps: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(taps, device=device)
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import aligned, gathered, pad, windows
+from n2nfun.layers.correlation import aligned, all_gathered, at_once, gathered, pad, windows
 
 
 @lru_cache(maxsize=256)
@@ -56,11 +56,15 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     sums = (aligned(weight).view(-1, spread.shape[0]) @ spread).view(out_channels, in_channels, *reach)
     matrix = sums.permute(2, 3, 0, 1).reshape(-1, in_channels).contiguous()
     pixels = aligned(x).view(-1, in_channels)
-    dx = pixels.new_empty(pixels.shape)
-    dmatrix = matrix.new_zeros(in_channels, len(matrix))
-    for place, rows in gathered(found):
-        torch.mm(rows, matrix, out=dx[place])
-        dmatrix.addmm_(pixels[place].t(), rows)
+    if at_once(found, matrix):
+        rows = all_gathered(found)
+        dx, dmatrix = rows @ matrix, pixels.t() @ rows
+    else:
+        dx = pixels.new_empty(pixels.shape)
+        dmatrix = matrix.new_zeros(in_channels, len(matrix))
+        for place, rows in gathered(found):
+            torch.mm(rows, matrix, out=dx[place])
+            dmatrix.addmm_(pixels[place].t(), rows)
     dsums = (
         dmatrix.view(in_channels, *reach, out_channels).permute(3, 0, 1, 2).reshape(-1, spread.shape[1]).contiguous()
     )

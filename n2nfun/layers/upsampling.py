@@ -13,8 +13,9 @@ from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
+from n2nfun.layers.correlation import in_order
 from n2nfun.layers.phases import Run, correlate_phases, upsampled_phases
-from n2nfun.layers.precision import working
+from n2nfun.layers.precision import detached, rounded, working
 from n2nfun.layers.spread import spread_gradients
 
 __all__ = ["NearestCache", "NearestUpsampling", "Upsampling", "UpsamplingCache"]
@@ -71,7 +72,7 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
         shape = self.output_shape(tuple(x.shape))
         vertical, horizontal = self.scale_factor
         batch, channels, height, width = x.shape
-        repeated = x.detach()[:, :, :, None, :, None].expand(batch, channels, height, vertical, width, horizontal)
+        repeated = detached(x)[:, :, :, None, :, None].expand(batch, channels, height, vertical, width, horizontal)
         return repeated.clone(memory_format=torch.contiguous_format).view(shape), NearestCache(tuple(x.shape), x.dtype)
 
     def backward(
@@ -230,7 +231,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         low = working(x).permute(0, 2, 3, 1).contiguous()
         bias = None if params.bias is None else working(params.bias)
         y = correlate_phases(low, working(params.weight), bias, self._runs(), self.scale_factor, (shape[2], shape[3]))
-        return y.permute(0, 3, 1, 2).to(x.dtype), UpsamplingCache(low, shape)
+        return rounded(y.permute(0, 3, 1, 2), x.dtype), UpsamplingCache(low, shape)
 
     def backward(
         self, params: ConvParams, cache: UpsamplingCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -241,9 +242,9 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         self._check_params("Upsampling.backward()", params, "grad", grad)
         batch, height, width, channels = cache.x.shape
         self._check_cached("Upsampling.backward()", cache.x, grad, (batch, channels, height, width), cache.output_shape)
-        g = working(grad).permute(0, 2, 3, 1).contiguous()
+        g = in_order(working(grad).permute(0, 2, 3, 1))
         dx, dweight = spread_gradients(cache.x, working(params.weight), g, self.scale_factor, self.padding)
-        return dx.permute(0, 3, 1, 2).to(grad.dtype), self._gradients(dweight, g, grad.dtype)
+        return rounded(dx.permute(0, 3, 1, 2), grad.dtype), self._gradients(dweight, g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each folded kernel at each low-resolution pixel: what ``forward`` computes."""

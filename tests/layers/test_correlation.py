@@ -11,7 +11,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from n2nfun.geometry import Pair
 from n2nfun.layers import correlation
-from n2nfun.layers.correlation import aligned, correlate, gathered, kernel_gradient, pad, windows
+from n2nfun.layers.correlation import (
+    aligned,
+    all_gathered,
+    correlate,
+    gathered,
+    in_order,
+    kernel_gradient,
+    pad,
+    windows,
+)
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded, whole_numbers
@@ -54,7 +63,7 @@ class Correlation(NamedTuple):
         out = [(size - k) // s + 1 for size, k, s in zip(self.x[1:3], self.kernel, self.stride, strict=True)]
         shapes = (
             self.x,
-            (*self.kernel, self.x[3], self.out_channels),
+            (self.out_channels, *self.kernel, self.x[3]),
             (self.out_channels,),
             (self.x[0], *out, self.out_channels),
         )
@@ -106,12 +115,12 @@ def gather_in(pieces: int, case: Correlation, monkeypatch: pytest.MonkeyPatch) -
 
 def by_definition(x: Tensor, kernel: Tensor, stride: Pair, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Return the correlation without its bias, and the derivative in the kernel."""
-    (rows, columns), (height, width) = kernel.shape[:2], grad.shape[1:3]
+    (rows, columns), (height, width) = kernel.shape[1:3], grad.shape[1:3]
     y, dk = torch.zeros_like(grad), kernel.new_zeros(grad.shape[3], rows, columns, x.shape[3])
     for t in range(rows):
         for u in range(columns):
             read = x[:, t :: stride[0], u :: stride[1]][:, :height, :width]
-            y += read @ kernel[t, u]
+            y += read @ kernel[:, t, u].t()
             dk[:, t, u] = torch.einsum("bijo,bijc->oc", grad, read)
     return y, dk
 
@@ -189,29 +198,30 @@ def test_memory_layouts_do_not_matter(
         assert_same_bits(kernel_gradient(image, incoming, case.kernel, case.stride), dk)
 
 
+@pytest.mark.parametrize("channels", [4, 5])
 @pytest.mark.parametrize(
     ("piece", "sizes"),
     [
-        (5 * 3 * 4 * 6, [5 * 3 * 4]),
-        (5 * 3 * 4 * 6 - 1, [4 * 12, 12]),
-        (2 * 3 * 4 * 6, [2 * 12, 2 * 12, 12]),
-        (2 * 3 * 4 * 6 - 1, [12, 12, 12, 12, 12]),
-        (3 * 4 * 6, [12, 12, 12, 12, 12]),
-        (3 * 4 * 6 - 1, 5 * [2 * 4, 4]),
-        (2 * 4 * 6, 5 * [2 * 4, 4]),
-        (2 * 4 * 6 - 1, 15 * [4]),
-        (1, 15 * [4]),
+        (5 * 3 * 4 - 1, [4 * 12, 12]),
+        (2 * 3 * 4, [2 * 12, 2 * 12, 12]),
+        (2 * 3 * 4 - 1, [12, 12, 12, 12, 12]),
+        (3 * 4, [12, 12, 12, 12, 12]),
+        (3 * 4 - 1, 5 * [2 * 4, 4]),
+        (2 * 4, 5 * [2 * 4, 4]),
+        (2 * 4 - 1, 15 * [4]),
+        (0, 15 * [4]),
     ],
 )
-def test_pieces_are_whole_images_or_lines_of_one(piece: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correlation, "_PIECE", piece)
-    found = windows(normal_numbers((5, 3, 5, 3), seeded(0), torch.float32), (1, 2))
-    matrix, place, addresses = found.reshape(-1, 6), 0, set[int]()
+def test_pieces_are_whole_images_or_lines_of_one(
+    piece: int, sizes: list[int], channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correlation, "_PIECE", piece * 2 * channels)
+    found = windows(normal_numbers((5, 3, 5, channels), seeded(0), torch.float32), (1, 2))
+    matrix, place, addresses = found.reshape(-1, 2 * channels), 0, set[int]()
     for (which, rows), size in zip(gathered(found), sizes, strict=True):
-        assert rows.is_contiguous()
+        assert (rows.t() if channels < 5 else rows).is_contiguous()
         assert_same_bits(rows, matrix[place : place + size])
         assert_same_bits(matrix[which], rows)
-        assert (which == slice(None)) == (len(sizes) == 1)
         addresses.add(rows.data_ptr())
         place += size
     assert place == len(matrix)
@@ -219,9 +229,29 @@ def test_pieces_are_whole_images_or_lines_of_one(piece: int, sizes: list[int], m
     assert prod(found.shape[3:]) == matrix.shape[1]
 
 
+@each_layout
+@pytest.mark.parametrize("channels", [1, 4, 5])
+def test_all_windows_lie_in_one_order(channels: int, layout: Callable[[Tensor], Tensor]) -> None:
+    x = normal_numbers((2, 3, 5, channels), seeded(0), torch.float32)
+    rows = all_gathered(windows(layout(x), (2, 1)))
+    assert_same_bits(rows, windows(x, (2, 1)).reshape(-1, 2 * channels))
+    matrix = rows.t() if channels < 5 else rows
+    assert matrix.is_contiguous()
+    assert matrix.data_ptr() % 64 == 0
+
+
+@each_layout
+@pytest.mark.parametrize("channels", [1, 4, 5])
+def test_images_of_few_channels_lie_in_planes(channels: int, layout: Callable[[Tensor], Tensor]) -> None:
+    x = normal_numbers((2, 3, 5, channels), seeded(0), torch.float32)
+    ordered = in_order(layout(x))
+    assert_same_bits(ordered, x)
+    assert (ordered.permute(0, 3, 1, 2) if channels < 5 else ordered).is_contiguous()
+
+
 @pytest.mark.parametrize("out_channels", [1, 15, 16, 17])
 def test_windows_of_a_wide_kernel_are_rows_and_of_a_narrow_one_columns(out_channels: int) -> None:
-    y = correlate(torch.ones(2, 5, 6, 3), torch.ones(2, 2, 3, out_channels))
+    y = correlate(torch.ones(2, 5, 6, 3), torch.ones(out_channels, 2, 2, 3))
     assert y.stride() == (
         (20 * out_channels, 5 * out_channels, out_channels, 1) if out_channels > 15 else (20, 5, 1, 40)
     )

@@ -133,7 +133,7 @@ def test_no_window_is_computed_that_no_phase_reads(runs: Runs, scale: int, monke
     sizes: list[tuple[int, int]] = []
 
     def noted(image: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        sizes.append((image.shape[1] - kernel.shape[0] + 1, image.shape[2] - kernel.shape[1] + 1))
+        sizes.append((image.shape[1] - kernel.shape[1] + 1, image.shape[2] - kernel.shape[2] + 1))
         return correlate(image, kernel, bias)
 
     monkeypatch.setattr(phases, "correlate", noted)
