@@ -25,7 +25,7 @@ _PIECE = 1 << 18
 """Windows are gathered for as many images, or lines of one, at a time as fill about this many numbers: they stay in cache."""
 
 _WIDE = 16
-"""With fewer columns than this a matrix product is slow."""
+"""With fewer columns than this a matrix product is slow; one of as few rows is not."""
 
 _FEW = 5
 """Images of fewer channels are worked on plane by plane, as images mostly are stored: their channels are no run to copy."""
@@ -41,6 +41,11 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     if by_planes(x):
         return torch.constant_pad_nd(x.permute(0, 3, 1, 2), (left, right, top, bottom)).permute(0, 2, 3, 1)
     return torch.constant_pad_nd(x, (0, 0, left, right, top, bottom))
+
+
+def narrow(columns: int) -> bool:
+    """Choose to multiply matrices turned: ``(B^T A^T)^T``."""
+    return columns < _WIDE
 
 
 def by_planes(x: Tensor) -> bool:
@@ -71,7 +76,7 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     found = windows(x, (kernel.shape[1], kernel.shape[2]), stride)
     if not _by_taps(found, stride):
         return _correlate_by_windows(found, kernel, bias)
-    form = _correlate_by_taps if kernel.shape[0] >= _WIDE else _correlate_by_planes
+    form = _correlate_by_planes if narrow(kernel.shape[0]) else _correlate_by_taps
     y = form(aligned(x), kernel)
     return y if bias is None else y + bias
 
@@ -153,7 +158,7 @@ def _correlate_by_windows(found: Tensor, kernel: Tensor, bias: Tensor | None) ->
     positions, out_channels = batch * height * width, kernel.shape[0]
     matrix = aligned(kernel).view(out_channels, -1)
     once = at_once(found, kernel)
-    if out_channels >= _WIDE:
+    if not narrow(out_channels):
         if once:
             return _product(all_gathered(found), matrix.t(), bias).view(batch, height, width, out_channels)
         y = matrix.new_empty(positions, out_channels)
@@ -229,14 +234,14 @@ def _kernel_gradient_by_windows(found: Tensor, grad: Tensor) -> Tensor:
     """Return ``G^T X``, or its transpose: a product of few rows is faster than one of few columns."""
     out_channels = grad.shape[3]
     g = aligned(grad).view(-1, out_channels)
-    narrow = out_channels <= prod(found.shape[3:])
+    fewer = out_channels <= prod(found.shape[3:])
     pieces = [(slice(None), all_gathered(found))] if at_once(found, g) else gathered(found)
     total: Tensor | None = None
     for place, rows in pieces:
-        left, right = (g[place].t(), rows) if narrow else (rows.t(), g[place])
+        left, right = (g[place].t(), rows) if fewer else (rows.t(), g[place])
         total = left @ right if total is None else total.addmm_(left, right)
     assert total is not None
-    return (total if narrow else total.t()).reshape(out_channels, *found.shape[3:])
+    return (total if fewer else total.t()).reshape(out_channels, *found.shape[3:])
 
 
 def _kernel_gradient_by_taps(x: Tensor, grad: Tensor, kernel_size: Pair) -> Tensor:

@@ -49,12 +49,12 @@ class Run(NamedTuple):
         return all(len(taps) == 1 for phase in self.taps for taps in phase)
 
     def places(self) -> list[Pair]:
-        """List the pixels with the phases."""
-        return list(product(range(self.reach), range(self.size)))
+        """List the phases, and for each of them the pixels that it reads."""
+        return list(product(range(self.size), range(self.reach)))
 
     def fold(self, kernel: int) -> list[list[float]]:
-        """Return the map of the kernel's taps to the places: zeros and ones."""
-        return [[float(tap in self.taps[r][pixel]) for pixel, r in self.places()] for tap in range(kernel)]
+        """Return the map of the kernel's taps to the places: a row of zeros and ones for each place."""
+        return [[float(tap in self.taps[r][pixel]) for tap in range(kernel)] for r, pixel in self.places()]
 
 
 Phase = tuple[int, tuple[tuple[int, ...], ...]]
@@ -148,26 +148,31 @@ def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, colu
         for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=True)
     )
     framed = pad(image, -rows.low, bottom, -columns.low, right)
-    kernel = _folded(weight, rows, columns).permute(3, 5, 0, 2, 4, 1)
-    kernel = kernel.reshape(-1, *kernel.shape[3:])
-    part = correlate(framed, kernel, None if bias is None else torch.cat([bias] * (rows.size * columns.size)))
+    part = correlate(
+        framed, _folded(weight, rows, columns), None if bias is None else torch.cat([bias] * (rows.size * columns.size))
+    )
     return part.view(*part.shape[:3], rows.size, columns.size, weight.shape[0])
 
 
 def _folded(weight: Tensor, rows: Run, columns: Run) -> Tensor:
-    """Return the kernels of a run's phases: (out_channels, in_channels, pixels, row phases, pixels, column phases)."""
+    """Return the kernels of a run's phases: (row phases * column phases * out_channels, pixels, pixels, in_channels)."""
     out_channels, in_channels, height, width = weight.shape
-    where = (weight.dtype, weight.device)
+    sizes = (rows.size, rows.reach, columns.size, columns.reach)
     if rows.selects and columns.selects:
-        folded = _selected(_selected(weight, 2, rows), 3, columns)
+        chosen = _selected(_selected(weight, 2, rows), 3, columns)
+        folded = chosen.reshape(out_channels, in_channels, *sizes).permute(2, 4, 0, 3, 5, 1)
     else:
-        folded = aligned(weight).view(-1, height * width) @ _fold_map(rows, columns, height, width, *where)
-    return folded.reshape(out_channels, in_channels, rows.reach, rows.size, columns.reach, columns.size)
+        # Its results lie as they are read, but for one move of runs of in_channels.
+        where = (weight.dtype, weight.device)
+        taps = aligned(weight).view(-1, height * width)
+        spelled = _fold_map(rows, columns, height, width, *where) @ taps.t()
+        folded = spelled.view(*sizes, out_channels, in_channels).permute(0, 2, 4, 1, 3, 5)
+    return folded.reshape(rows.size * columns.size * out_channels, rows.reach, columns.reach, in_channels)
 
 
 def _selected(weight: Tensor, axis: int, run: Run) -> Tensor:
     """Return for each place the one tap that falls on it."""
-    taps = [run.taps[r][pixel][0] for pixel, r in run.places()]
+    taps = [run.taps[r][pixel][0] for r, pixel in run.places()]
     if taps == list(range(weight.shape[axis])):
         return weight
     return weight.index_select(axis, _indices(tuple(taps), weight.device))
@@ -180,7 +185,7 @@ def _indices(taps: tuple[int, ...], device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _fold_map(rows: Run, columns: Run, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the map of a kernel's taps to the pixels of each phase: a matrix of zeros and ones."""
+    """Return the map of a kernel's taps to the pixels of each phase: a matrix of zeros and ones, a row for each place."""
     return torch.kron(
         torch.tensor(rows.fold(height), dtype=dtype, device=device),
         torch.tensor(columns.fold(width), dtype=dtype, device=device),

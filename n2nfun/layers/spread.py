@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import aligned, all_gathered, at_once, gathered, pad, windows
+from n2nfun.layers.correlation import aligned, all_gathered, at_once, gathered, narrow, pad, windows
 
 
 @lru_cache(maxsize=256)
 def spread_map(kernel: Pair, scale: Pair, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the map of a kernel's taps to the outputs that a pixel reaches: a matrix of zeros and ones.
 
-    Its rows are (kernel row, kernel column), its columns (output row, output column).
+    Its rows are (output row, output column), its columns (kernel row, kernel column).
     """
     rows, columns = (
         torch.tensor(_spread(k, s), dtype=dtype, device=device) for k, s in zip(kernel, scale, strict=True)
@@ -29,7 +29,7 @@ def spread_map(kernel: Pair, scale: Pair, dtype: torch.dtype, device: torch.devi
 
 def _spread(kernel: int, scale: int) -> list[list[float]]:
     """Return the map of one dimension."""
-    return [[float(0 <= t + e - kernel + 1 < scale) for e in range(kernel + scale - 1)] for t in range(kernel)]
+    return [[float(0 <= t + e - kernel + 1 < scale) for t in range(kernel)] for e in range(kernel + scale - 1)]
 
 
 def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, padding: Pair) -> tuple[Tensor, Tensor]:
@@ -42,7 +42,7 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
         scale: How often each row and column of x is repeated.
         padding: Zeros around the enlarged x.
     """
-    out_channels, in_channels, *kernel = weight.shape
+    _, in_channels, *kernel = weight.shape
     taps = (kernel[0], kernel[1])
     reach = (taps[0] + scale[0] - 1, taps[1] + scale[1] - 1)
     first = (taps[0] - 1 - padding[0], taps[1] - 1 - padding[1])
@@ -53,19 +53,20 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     ]
     found = windows(pad(grad, first[0], last[0], first[1], last[1]), reach, scale)
     spread = spread_map(taps, scale, weight.dtype, weight.device)
-    sums = (aligned(weight).view(-1, spread.shape[0]) @ spread).view(out_channels, in_channels, *reach)
-    matrix = sums.permute(2, 3, 0, 1).reshape(-1, in_channels).contiguous()
+    matrix = (spread @ aligned(weight).view(-1, spread.shape[1]).t()).view(-1, in_channels)
     pixels = aligned(x).view(-1, in_channels)
     if at_once(found, matrix):
         rows = all_gathered(found)
-        dx, dmatrix = rows @ matrix, pixels.t() @ rows
+        dx, dmatrix = _product(rows, matrix), _product(rows.t(), pixels)
     else:
-        dx = pixels.new_empty(pixels.shape)
-        dmatrix = matrix.new_zeros(in_channels, len(matrix))
+        dx, dmatrix = pixels.new_empty(pixels.shape), matrix.new_zeros(matrix.shape)
         for place, rows in gathered(found):
-            torch.mm(rows, matrix, out=dx[place])
-            dmatrix.addmm_(pixels[place].t(), rows)
-    dsums = (
-        dmatrix.view(in_channels, *reach, out_channels).permute(3, 0, 1, 2).reshape(-1, spread.shape[1]).contiguous()
-    )
-    return dx.view(x.shape), (dsums @ spread.t()).view(weight.shape)
+            dx[place] = _product(rows, matrix)
+            dmatrix += _product(rows.t(), pixels[place])
+    dweight = dmatrix.view(len(spread), -1).t() @ spread
+    return dx.view(x.shape), dweight.view(weight.shape)
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """Multiply two matrices, turned where the result is narrow."""
+    return (right.t() @ left.t()).t().contiguous() if narrow(right.shape[1]) else left @ right
