@@ -8,6 +8,7 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes, subcommand
 
 from n2nfun.cli import demo, denoise, evaluate, inspect, train
+from n2nfun.cli.memory import keep_freed_memory
 from n2nfun.config import TrainConfig
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args=arguments,
         config=(OmitSubcommandPrefixes,),
     )
+    keep_freed_memory()
     try:
         return _run(command)
     except (ValueError, OSError) as error:
