@@ -21,7 +21,7 @@ from torch._C._functorch import is_batchedtensor  # nothing public tells
 
 from n2nfun.geometry import Pair
 
-_PIECE = 1 << 18
+_PIECE = 1 << 19
 """Windows are gathered for as many images, or lines of one, at a time as fill about this many numbers: they stay in cache."""
 
 _WIDE = 16
@@ -106,7 +106,11 @@ def windows(x: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
 
 def _by_taps(found: Tensor, stride: Pair) -> bool:
     """Choose a product for each tap where windows are too many to gather at once, and channels enough for wide products."""
-    return stride == (1, 1) and found.shape[5] >= _WIDE and found.numel() > _PIECE
+    if stride != (1, 1) or found.shape[5] < _WIDE or found.numel() <= _PIECE:
+        return False
+    _, height, width, rows, columns, _ = found.shape
+    # Products of taps also compute the windows that wrap around.
+    return 5 * height * width >= 4 * (height + rows - 1) * (width + columns - 1)
 
 
 def all_gathered(found: Tensor) -> Tensor:
@@ -123,8 +127,11 @@ def _taps_first(found: Tensor) -> Tensor:
 
 
 def at_once(found: Tensor, other: Tensor) -> bool:
-    """Choose to gather all windows at once where they stay in cache, and where their product must be in memory of its own."""
-    return found.numel() <= _PIECE or vectorized(found, other)
+    """Choose to gather all windows at once where they stay in cache, and where their product must be in memory of its own.
+
+    A compiler makes memory of its own of each piece that is written, and copies the rest.
+    """
+    return found.numel() <= _PIECE or torch.compiler.is_compiling() or vectorized(found, other)
 
 
 def gathered(found: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -215,13 +222,12 @@ def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
     out_channels, rows, columns, _ = kernel.shape
     matrix = aligned(kernel.permute(1, 2, 0, 3)).view(rows * columns * out_channels, channels)
     planes = (matrix @ x.view(-1, channels).t()).view(rows, columns, out_channels, -1)
-    total = planes[0, 0]
-    inside = total[:, : _starts(x, (rows, columns))]
-    for t, u in product(range(rows), range(columns)):
-        if (t, u) != (0, 0):
-            inside += planes[t, u, :, t * width + u :][:, : inside.shape[1]]
-    image = total.view(out_channels, batch, height, width).permute(1, 2, 3, 0)
-    return image[:, : height - rows + 1, : width - columns + 1]
+    count = _starts(x, (rows, columns))
+    total, *others = (planes[t, u, :, t * width + u :][:, :count] for t, u in product(range(rows), range(columns)))
+    for plane in others:
+        total = total + plane if torch.compiler.is_compiling() else total.add_(plane)
+    size = (batch, height - rows + 1, width - columns + 1, out_channels)
+    return total.as_strided(size, (height * width, width, 1, total.stride(0)))
 
 
 def _starts(x: Tensor, kernel_size: Pair) -> int:

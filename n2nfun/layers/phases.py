@@ -12,15 +12,18 @@ as many kernels side by side, and its windows are laid between each other afterw
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
+from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import aligned, by_planes, correlate, pad
+
+Taps: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
+"""For each phase, for each pixel that it reads: the kernel's taps that fall on the pixel."""
 
 
 class Run(NamedTuple):
@@ -30,8 +33,7 @@ class Run(NamedTuple):
     low: int
     """Where the first of these phases begins to read, from q: 0 or negative, mostly."""
     step: int
-    taps: tuple[tuple[tuple[int, ...], ...], ...]
-    """For each phase and each pixel that it reads: the kernel's taps that fall on the pixel."""
+    taps: Taps
 
     @property
     def size(self) -> int:
@@ -48,20 +50,12 @@ class Run(NamedTuple):
         """Whether a single tap falls on each pixel, so that nothing adds up."""
         return all(len(taps) == 1 for phase in self.taps for taps in phase)
 
-    def places(self) -> list[Pair]:
-        """List the phases, and for each of them the pixels that it reads."""
-        return list(product(range(self.size), range(self.reach)))
-
-    def fold(self, kernel: int) -> list[list[float]]:
-        """Return the map of the kernel's taps to the places: a row of zeros and ones for each place."""
-        return [[float(tap in self.taps[r][pixel]) for tap in range(kernel)] for r, pixel in self.places()]
-
 
 Phase = tuple[int, tuple[tuple[int, ...], ...]]
 """Where a phase begins to read, and the taps on each pixel from there on."""
 
 
-@lru_cache(maxsize=256)
+@once_for_each
 def upsampled_phases(kernel: int, scale: int, padding: int) -> tuple[Run, ...]:
     """Return the phases of nearest upsampling followed by a convolution, in one dimension."""
     return tuple(_runs(_upsampled(kernel, scale, padding)))
@@ -74,7 +68,7 @@ def _upsampled(kernel: int, scale: int, padding: int) -> Iterator[Phase]:
         yield falls[0], tuple(tuple(t for t in range(kernel) if falls[t] == pixel) for pixel in pixels)
 
 
-@lru_cache(maxsize=256)
+@once_for_each
 def adjoint_phases(kernel: int, stride: int, padding: int) -> tuple[Run, ...]:
     """Return the phases of a convolution's input, which read the gradient of its output, in one dimension."""
     return tuple(_runs(_adjoint(kernel, stride, padding)))
@@ -165,31 +159,37 @@ def _folded(weight: Tensor, rows: Run, columns: Run) -> Tensor:
         # Its results lie as they are read, but for one move of runs of in_channels.
         where = (weight.dtype, weight.device)
         taps = aligned(weight).view(-1, height * width)
-        spelled = _fold_map(rows, columns, height, width, *where) @ taps.t()
+        spelled = _fold_map(rows.taps, columns.taps, height, width, *where) @ taps.t()
         folded = spelled.view(*sizes, out_channels, in_channels).permute(0, 2, 4, 1, 3, 5)
     return folded.reshape(rows.size * columns.size * out_channels, rows.reach, columns.reach, in_channels)
 
 
 def _selected(weight: Tensor, axis: int, run: Run) -> Tensor:
     """Return for each place the one tap that falls on it."""
-    taps = [run.taps[r][pixel][0] for r, pixel in run.places()]
+    taps = [fallen[0] for phase in run.taps for fallen in phase]
     if taps == list(range(weight.shape[axis])):
         return weight
     return weight.index_select(axis, _indices(tuple(taps), weight.device))
 
 
-@lru_cache(maxsize=256)
+@once_for_each
 def _indices(taps: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.tensor(taps, device=device)
 
 
-@lru_cache(maxsize=256)
-def _fold_map(rows: Run, columns: Run, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+@once_for_each
+def _fold_map(rows: Taps, columns: Taps, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the map of a kernel's taps to the pixels of each phase: a matrix of zeros and ones, a row for each place."""
-    return torch.kron(
-        torch.tensor(rows.fold(height), dtype=dtype, device=device),
-        torch.tensor(columns.fold(width), dtype=dtype, device=device),
+    of_rows, of_columns = (
+        torch.tensor(_fold(taps, kernel), dtype=dtype, device=device)
+        for taps, kernel in ((rows, height), (columns, width))
     )
+    return torch.kron(of_rows, of_columns)
+
+
+def _fold(taps: Taps, kernel: int) -> list[list[float]]:
+    """Return the map of one dimension."""
+    return [[float(tap in fallen) for tap in range(kernel)] for phase in taps for fallen in phase]
 
 
 def _between(part: Tensor, rows: Run, columns: Run, steps: Pair) -> Tensor:

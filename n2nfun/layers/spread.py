@@ -6,16 +6,15 @@ the gradient in the pixel is a correlation of the output's gradient, of stride s
 gradient, times the pixels, are the gradient in the sums, and so in the taps.
 """
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
+from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import aligned, all_gathered, at_once, gathered, narrow, pad, windows
 
 
-@lru_cache(maxsize=256)
+@once_for_each
 def spread_map(kernel: Pair, scale: Pair, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the map of a kernel's taps to the outputs that a pixel reaches: a matrix of zeros and ones.
 

@@ -74,9 +74,14 @@ WINDOWS, TAPS, PLANES = "_correlate_by_windows", "_correlate_by_taps", "_correla
 DK_WINDOWS, DK_TURNED, DK_TAPS = "_kernel_gradient_by_windows", "turned", "_kernel_gradient_by_taps"
 
 CORRELATIONS = [
-    Correlation((3, 5, 6, 16), 16, (2, 3), (1, 1), TAPS, DK_TAPS),
-    Correlation((3, 6, 5, 17), 15, (3, 2), (1, 1), PLANES, DK_TURNED),
-    Correlation((2, 4, 5, 16), 1, (3, 2), (1, 1), PLANES, DK_TURNED),
+    Correlation((3, 16, 16, 16), 16, (2, 3), (1, 1), TAPS, DK_TAPS),
+    Correlation((3, 16, 15, 17), 15, (3, 2), (1, 1), PLANES, DK_TURNED),
+    Correlation((2, 17, 12, 16), 1, (3, 2), (1, 1), PLANES, DK_TURNED),
+    # Of five windows one wraps around, and of four.
+    Correlation((2, 2, 5, 16), 16, (1, 2), (1, 1), TAPS, DK_TAPS),
+    Correlation((2, 2, 4, 16), 16, (1, 2), (1, 1), WINDOWS, DK_WINDOWS),
+    Correlation((2, 5, 3, 16), 15, (2, 1), (1, 1), PLANES, DK_TURNED),
+    Correlation((2, 4, 3, 16), 15, (2, 1), (1, 1), WINDOWS, DK_TURNED),
     Correlation((3, 6, 5, 15), 16, (3, 2), (1, 1), WINDOWS, DK_WINDOWS),
     Correlation((3, 6, 5, 15), 15, (3, 2), (1, 1), WINDOWS, DK_WINDOWS),
     Correlation((3, 6, 5, 15), 14, (3, 2), (1, 1), WINDOWS, DK_TURNED),
