@@ -18,6 +18,7 @@ _COMPOSE = ("tests/test_compose.py",)
 _ELEMENTWISE = ("tests/layers/test_activations.py", "tests/layers/test_normalize.py")
 _KERNELS = (
     "tests/layers/test_checks.py",
+    "tests/layers/test_constants.py",
     "tests/layers/test_conv.py",
     "tests/layers/test_correlation.py",
     "tests/layers/test_devices.py",
@@ -38,6 +39,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "n2nfun/layers/activations.py": _ELEMENTWISE,
     "n2nfun/layers/normalize.py": _ELEMENTWISE,
     "n2nfun/layers/checks.py": _KERNELS,
+    "n2nfun/layers/constants.py": _KERNELS,
     "n2nfun/layers/conv.py": _KERNELS,
     "n2nfun/layers/convolving.py": _KERNELS,
     "n2nfun/layers/correlation.py": _KERNELS,
