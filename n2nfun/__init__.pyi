@@ -1,4 +1,5 @@
 from .compose import Residual, Sequential, residual, sequential
+from .ensemble import EnsembleMetrics, EnsembleStep
 from .init import xavier_normal, xavier_uniform, zeros
 from .layer import ChannelPreserving, Layer, NoParams, Shape, ShapeError
 from .layers import (
@@ -22,6 +23,7 @@ from .losses import L0, L1, MSE, Loss, LossCache
 from .models import Model, denoiser, paper
 from .optim import SGD, Adam, AdamState, Optimizer, SGDState, clip_by_global_norm
 from .schedules import Schedule, constant, cosine
+from .stacking import stack, unstack
 from .train import Batch, Metrics, TrainState, TrainStep, fit, train_step
 from .tree import TreeError, global_norm, leaves, tree_map
 
@@ -37,6 +39,8 @@ __all__ = [
     "Conv2d",
     "ConvCache",
     "ConvParams",
+    "EnsembleMetrics",
+    "EnsembleStep",
     "Identity",
     "IdentityCache",
     "Layer",
@@ -75,8 +79,10 @@ __all__ = [
     "paper",
     "residual",
     "sequential",
+    "stack",
     "train_step",
     "tree_map",
+    "unstack",
     "xavier_normal",
     "xavier_uniform",
     "zeros",

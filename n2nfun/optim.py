@@ -4,7 +4,7 @@ The arithmetic is grouped as in ``torch.optim`` with ``foreach=False``, so the r
 """
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from n2nfun.arguments import check_flag, check_int, check_number, shown
+from n2nfun.factors import Factor, Switch, check_factor, check_switch, is_zero, known, plus, times
 from n2nfun.layers.checks import FLOATS, check_float
 from n2nfun.tree import global_norm, leaves_alike, leaves_of, paths, rebuild, zeros_like
 
@@ -25,7 +26,7 @@ class Optimizer(Protocol[P, S]):
     """What ``train_step`` asks of an optimizer: pure, with a learning rate that a schedule may set."""
 
     @property
-    def lr(self) -> float:
+    def lr(self) -> Factor:
         """The learning rate."""
         ...
 
@@ -62,13 +63,13 @@ def _rows(*columns: list[Tensor]) -> Iterator[tuple[Tensor, ...]]:
     return zip(*columns, strict=True)
 
 
-def _check_held(name: str, value: float, params: object) -> None:
-    """Require a number that the parameters' dtypes hold: torch takes no other as a factor.
+def _check_held(name: str, value: Factor, params: object) -> None:
+    """Require a number that the parameters' dtypes hold, as torch takes no other as a factor; a tensor may be any.
 
     Raises:
         ValueError: if it is too large; the message names the parameter.
     """
-    if value > torch.finfo(torch.float16).max:  # all hold less
+    if not isinstance(value, Tensor) and value > torch.finfo(torch.float16).max:  # all hold less
         for path, leaf in paths(params):
             if value > torch.finfo(leaf.dtype).max:
                 raise ValueError(f"{name} is {value!r}, more than {leaf.dtype}, the dtype of params{path}, holds")
@@ -111,6 +112,17 @@ class SGD:
     ``g = grad + weight_decay * p``; ``v = g`` on the first step, then ``v = momentum * v + (1 - dampening) * g``;
     ``d = g + momentum * v`` with Nesterov's form, else ``v`` (without momentum ``g``); ``p = p - lr * d``.
 
+    Each argument may also be a tensor of no dimensions: ``torch.func.vmap`` over it moves many models at once, each with
+    its own (see :class:`~n2nfun.ensemble.EnsembleStep`), and a compiled step takes another one without compiling again.
+    Of tensors:
+
+    - the same formula is computed, rounded in some places otherwise than with numbers;
+    - whether they are finite and in range is checked on the CPU, outside ``vmap`` and ``torch.compile``, and cannot be
+      elsewhere; whether a parameter's dtype holds them is never checked;
+    - a velocity is kept for a momentum that is a tensor, which may be 0: that is plain gradient descent, for finite
+      gradients, with or without Nesterov's form;
+    - optimizers are equal if they have the same tensors, rather than equal ones.
+
     Args:
         lr: The learning rate.
         momentum: How much of the velocity stays.
@@ -119,11 +131,12 @@ class SGD:
         nesterov: Look ahead along the velocity; needs momentum > 0 and no dampening.
 
     Raises:
-        TypeError: if an argument is not a number.
-        ValueError: if a number is negative or not finite, or nesterov is asked for without momentum or with dampening.
+        TypeError: if an argument is not a number, or a tensor of floats (for nesterov of torch.bool).
+        ValueError: if a number is negative or not finite, a tensor has dimensions, or nesterov is asked for without
+            momentum or with dampening.
 
     Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, section 2;
-    in the form of ``torch.optim.SGD``, equal to it to the bit.
+    in the form of ``torch.optim.SGD``, with numbers equal to it to the bit.
 
     Example:
         >>> import torch
@@ -133,41 +146,60 @@ class SGD:
         >>> params, state = sgd.step(params, (torch.tensor([1.0]),), state)
         >>> params, state.velocity
         ((tensor([0.5000]),), (tensor([1.]),))
+        >>> def moved(lr):
+        ...     return SGD(lr).step(params, params, SGDState(None))[0]
+        >>> torch.func.vmap(moved)(torch.tensor([0.0, 0.5, 1.0]))
+        (tensor([[0.5000],
+                [0.2500],
+                [0.0000]]),)
     """
 
-    lr: float
+    lr: Factor
     _: KW_ONLY
-    momentum: float = 0.0
-    dampening: float = 0.0
-    weight_decay: float = 0.0
-    nesterov: bool = False
+    momentum: Factor = 0.0
+    dampening: Factor = 0.0
+    weight_decay: Factor = 0.0
+    nesterov: Switch = False
 
     def __post_init__(self) -> None:
         for name in ("lr", "momentum", "dampening", "weight_decay"):
-            check_number(name, getattr(self, name))
-        if check_flag("nesterov", self.nesterov) and (self.momentum == 0 or self.dampening != 0):
+            check_factor(name, getattr(self, name))
+        check_switch("nesterov", self.nesterov)
+        without_momentum, damped = is_zero(self.momentum), known(self.dampening) not in {0, None}
+        if known(self.nesterov) and (without_momentum or damped):
             raise ValueError(
-                f"nesterov=True with momentum={self.momentum!r} and dampening={self.dampening!r}: "
+                f"nesterov={self.nesterov!r} with momentum={self.momentum!r} and dampening={self.dampening!r}: "
                 "Nesterov's form needs momentum > 0 and dampening=0"
             )
+
+    def __eq__(self, other: object) -> bool:
+        """Compare numbers by value and tensors by identity, which under vmap cannot be asked for their values."""
+        return self._compared() == other._compared() if isinstance(other, SGD) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def _compared(self) -> tuple[object, ...]:
+        values: list[Factor | Switch] = [getattr(self, field.name) for field in fields(self)]
+        return tuple((id(value),) if isinstance(value, Tensor) else value for value in values)
 
     def init(self, params: P) -> SGDState[P]:
         """Return the state before the first step: no velocity."""
         _floats("params", params)
         return SGDState(None)
 
-    def step(self, params: P, grads: P, state: SGDState[P], *, lr: float | None = None) -> tuple[P, SGDState[P]]:
+    def step(self, params: P, grads: P, state: SGDState[P], *, lr: Factor | None = None) -> tuple[P, SGDState[P]]:
         """Return parameters and state after one step.
 
         Raises:
             TypeError: if a parameter is not of a dtype that layers compute in, a gradient, or part of the state, is not
-                of its parameter's dtype and on its device, or lr is not a number.
+                of its parameter's dtype and on its device, or lr is neither a number nor a tensor of one.
             ValueError: if lr is negative or not finite, or a number of this optimizer is more than a parameter's dtype holds.
             TreeError: if grads or the state's velocity do not have the structure and shapes of params.
         """
         if not isinstance(state, SGDState):
             raise TypeError(f"state is a {type(state).__name__}, expected the SGDState that SGD.init() makes")
-        rate = self.lr if lr is None else check_number("lr", lr)
+        rate = self.lr if lr is None else check_factor("lr", lr)
         p = _floats("params", params)
         g = _alike("grads", grads, params, p)
         v = None if state.velocity is None else _alike("state.velocity", state.velocity, params, p)
@@ -175,19 +207,28 @@ class SGD:
         for name in ("momentum", "dampening", "weight_decay"):
             _check_held(name, getattr(self, name), params)
         p, g = _detached(p), _detached(g)
-        if self.weight_decay != 0:
-            g = [torch.add(a, b, alpha=self.weight_decay) for a, b in _rows(g, p)]
+        if not is_zero(self.weight_decay):
+            g = plus(g, p, self.weight_decay)
         direction, velocity = g, None
-        if self.momentum != 0:
-            v = g if v is None else [self._decayed(old, new) for old, new in _rows(v, g)]
+        if not is_zero(self.momentum):
+            v = g if v is None else plus(times(v, self.momentum), g, self._undamped())
             direction, velocity = v, rebuild(params, v)
-            if self.nesterov:
-                direction = [torch.add(a, b, alpha=self.momentum) for a, b in _rows(g, v)]
-        after = [torch.add(a, b, alpha=-rate) for a, b in _rows(p, direction)]
+            if self.nesterov is not False:
+                direction = self._looking_ahead(g, v)
+        after = plus(p, direction, -rate)
         return rebuild(params, after), SGDState(velocity)
 
-    def _decayed(self, velocity: Tensor, grad: Tensor) -> Tensor:
-        return torch.add(velocity * self.momentum, grad, alpha=1 - self.dampening)
+    def _undamped(self) -> Factor:
+        """Return how much of the gradient goes into the velocity: all of it without momentum, which a tensor may be."""
+        if isinstance(self.momentum, Tensor) and not is_zero(self.dampening):
+            return 1 - self.dampening * (self.momentum != 0).double()
+        return 1 - self.dampening
+
+    def _looking_ahead(self, grads: list[Tensor], velocity: list[Tensor]) -> list[Tensor]:
+        ahead = plus(grads, velocity, self.momentum)
+        if not isinstance(self.nesterov, Tensor):
+            return ahead
+        return [torch.where(self.nesterov, a, v) for a, v in _rows(ahead, velocity)]
 
 
 @dataclass(frozen=True, slots=True)

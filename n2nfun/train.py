@@ -10,15 +10,20 @@ from torch import Tensor
 
 from n2nfun.arguments import check_number
 from n2nfun.compose.checks import require_layer
+from n2nfun.factors import Factor
 from n2nfun.layer import C, Layer, P
+from n2nfun.layers.checks import FLOATS
 from n2nfun.losses import Loss
 from n2nfun.optim import Optimizer, clip_by_global_norm
 from n2nfun.schedules import Schedule
+from n2nfun.tree import leaves, rebuild, tree_map
 
 __all__ = ["Batch", "Metrics", "TrainState", "TrainStep", "fit", "train_step"]
 
 S = TypeVar("S")
 LC = TypeVar("LC")
+Running = TypeVar("Running")
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Metrics:
 
     loss: Float[Tensor, ""]
     """Of the batch, before the step. A tensor, so that nobody waits for it who does not read it."""
-    lr: float
+    lr: Factor
 
 
 def _check_instance(owner: str, name: str, part: object, method: str, example: str) -> None:
@@ -68,7 +73,7 @@ def _check_optimizer(owner: str, optimizer: object) -> None:
     _check_instance(owner, "optimizer", optimizer, "step", "an optimizer, such as SGD(0.1)")
 
 
-def _check_state(owner: str, state: object) -> None:
+def check_state(owner: str, state: object) -> None:
     if not isinstance(state, TrainState):
         raise TypeError(
             f"{owner}: state is a {type(state).__name__}, expected the TrainState that TrainStep.init() or start() makes"
@@ -80,7 +85,12 @@ def _check_max_norm(max_norm: float | None) -> None:
         check_number("max_norm", max_norm, positive=True)
 
 
-def _check_batch(owner: str, batch: object) -> None:
+def _check_compute(compute: torch.dtype | None) -> None:
+    if compute is not None and compute not in FLOATS:
+        raise TypeError(f"compute is {compute!r}, expected float32, float64, float16 or bfloat16 of torch, or None")
+
+
+def check_batch(owner: str, batch: object) -> None:
     if not isinstance(batch, Batch):
         raise TypeError(f"{owner}: batch is a {type(batch).__name__}, expected Batch(x, target)")
 
@@ -94,6 +104,7 @@ def train_step(
     *,
     lr: float | None = None,
     max_norm: float | None = None,
+    compute: torch.dtype | None = None,
 ) -> tuple[TrainState[P, S], Metrics]:
     """Make one step: forward, loss, backward, clipping if asked for, optimizer.
 
@@ -105,10 +116,15 @@ def train_step(
         batch: What to learn from.
         lr: Stands in for the optimizer's learning rate.
         max_norm: To which global norm gradients are scaled down; None leaves them.
+        compute: To which dtype parameters and input are rounded for the network's forward and backward, such as
+            torch.bfloat16; loss, clipping and optimizer stay in the target's and the parameters' own. None rounds nothing.
 
     Raises:
         TypeError: if an argument is not of its type.
         ValueError: unless max_norm is positive and finite.
+
+    Source: rounding a copy of the parameters, and moving the parameters themselves: Micikevicius et al., "Mixed Precision
+    Training", ICLR 2018, section 3.1.
 
     Example:
         >>> import torch
@@ -127,16 +143,37 @@ def train_step(
     require_layer("train_step(): layer", layer)
     _check_loss("train_step()", loss)
     _check_optimizer("train_step()", optimizer)
-    _check_state("train_step()", state)
-    _check_batch("train_step()", batch)
+    check_state("train_step()", state)
+    check_batch("train_step()", batch)
     _check_max_norm(max_norm)
-    prediction, cache = layer.forward(state.params, batch.x)
-    value, loss_cache = loss.forward(prediction, batch.target)
-    grads = layer.gradients(state.params, cache, loss.backward(loss_cache))
+    _check_compute(compute)
+    if compute is None:
+        value, grads = _differentiated(layer, loss, state.params, batch)
+    else:
+        value, grads = _differentiated_in(compute, layer, loss, state.params, batch)
     if max_norm is not None:
         grads, _ = clip_by_global_norm(grads, max_norm)
     params, optimizer_state = optimizer.step(state.params, grads, state.optimizer, lr=lr)
     return TrainState(params, optimizer_state, state.step + 1), Metrics(value, optimizer.lr if lr is None else lr)
+
+
+def _differentiated(layer: Layer[P, C], loss: Loss[LC], params: P, batch: Batch) -> tuple[Tensor, P]:
+    """Return the loss of a batch, and its gradient in the parameters."""
+    prediction, cache = layer.forward(params, batch.x)
+    value, loss_cache = loss.forward(prediction, batch.target)
+    return value, layer.gradients(params, cache, loss.backward(loss_cache))
+
+
+def _differentiated_in(
+    dtype: torch.dtype, layer: Layer[P, C], loss: Loss[LC], params: P, batch: Batch
+) -> tuple[Tensor, P]:
+    """Do the same with a network of another dtype."""
+    own = tree_map(lambda leaf: leaf.to(dtype), params)
+    prediction, cache = layer.forward(own, batch.x.to(dtype))
+    value, loss_cache = loss.forward(prediction.to(batch.target.dtype), batch.target)
+    rounded = layer.gradients(own, cache, loss.backward(loss_cache).to(dtype))
+    kept = zip(leaves(rounded), leaves(params), strict=True)
+    return value, rebuild(params, [grad.to(param.dtype) for grad, param in kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +192,8 @@ class TrainStep(Generic[P, C, LC, S]):
     schedule: Schedule | None = None
     """The learning rate of each step, in place of the optimizer's own."""
     max_norm: float | None = None
+    compute: torch.dtype | None = None
+    """In which dtype the network computes, see :func:`train_step`."""
 
     def __post_init__(self) -> None:
         loss: object = self.loss
@@ -166,6 +205,7 @@ class TrainStep(Generic[P, C, LC, S]):
         if schedule is not None and not callable(schedule):
             raise TypeError(f"schedule is {schedule!r}, expected a function of the step, such as constant(0.1)")
         _check_max_norm(self.max_norm)
+        _check_compute(self.compute)
 
     def init(self, generator: torch.Generator) -> TrainState[P, S]:
         """Return the state before the first step."""
@@ -177,20 +217,22 @@ class TrainStep(Generic[P, C, LC, S]):
 
     def __call__(self, state: TrainState[P, S], batch: Batch) -> tuple[TrainState[P, S], Metrics]:
         """Make one step, see :func:`train_step`."""
-        _check_state("TrainStep", state)
-        _check_batch("TrainStep", batch)
+        check_state("TrainStep", state)
+        check_batch("TrainStep", batch)
         loss = self.loss(state.step) if callable(self.loss) else self.loss
-        lr = self.rate(state.step)
-        return train_step(self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm)
+        lr = None if self.schedule is None else self.schedule(state.step)
+        return train_step(
+            self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm, compute=self.compute
+        )
 
-    def rate(self, step: int) -> float:
+    def rate(self, step: int) -> Factor:
         """Return the learning rate of a step."""
         return self.optimizer.lr if self.schedule is None else self.schedule(step)
 
 
 def fit(
-    step: TrainStep[P, C, LC, S], state: TrainState[P, S], batches: Iterable[Batch]
-) -> Iterator[tuple[TrainState[P, S], Metrics]]:
+    step: Callable[[Running, Batch], tuple[Running, Measured]], state: Running, batches: Iterable[Batch]
+) -> Iterator[tuple[Running, Measured]]:
     """Fold the step over the batches, and give every state on the way with its metrics.
 
     Raises:
@@ -207,15 +249,15 @@ def fit(
         >>> [state.step for state, _ in states]
         [1, 2, 3]
     """
-    _check_state("fit()", state)
+    check_state("fit()", state)
     if isinstance(batches, Batch):
         raise TypeError("fit(): batches is a Batch, expected an iterable of batches: [batch]")
     return _fold(step, state, batches)
 
 
 def _fold(
-    step: TrainStep[P, C, LC, S], state: TrainState[P, S], batches: Iterable[Batch]
-) -> Iterator[tuple[TrainState[P, S], Metrics]]:
+    step: Callable[[Running, Batch], tuple[Running, Measured]], state: Running, batches: Iterable[Batch]
+) -> Iterator[tuple[Running, Measured]]:
     """Do what :func:`fit` does; apart, so that fit refuses its arguments where it is called."""
     for batch in batches:
         state, metrics = step(state, batch)

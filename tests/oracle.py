@@ -61,13 +61,13 @@ def differentiate(layer: Layer[Any, Any], params: Any, x: Tensor, grad: Tensor) 
 
 
 def sgds_twin(sgd: SGD, params: list[Tensor]) -> torch.optim.Optimizer:
-    """Return PyTorch's own SGD, which moves these parameters."""
+    """Return PyTorch's own SGD, which moves these parameters; of numbers, as it takes no tensors for most."""
     return torch.optim.SGD(
         params,
         sgd.lr,
-        momentum=sgd.momentum,
-        dampening=sgd.dampening,
-        weight_decay=sgd.weight_decay,
-        nesterov=sgd.nesterov,
+        momentum=float(sgd.momentum),
+        dampening=float(sgd.dampening),
+        weight_decay=float(sgd.weight_decay),
+        nesterov=bool(sgd.nesterov),
         foreach=False,
     )

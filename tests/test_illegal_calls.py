@@ -108,6 +108,12 @@ def flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def or_a_tensor(one: Legal, dtype: torch.dtype) -> Legal:
+    return lambda value: one(
+        value.item() if isinstance(value, Tensor) and value.shape == () and value.dtype is dtype else value
+    )
+
+
 def weight_shape(value: Any) -> bool:
     return several(4, whole(1))(value) and math.prod(items_of(value) or ()) <= 2**40
 
@@ -164,9 +170,12 @@ ARGUMENTS = [
     Argument(Residual, "layer", is_a(Layer)),
     Argument(L0, "gamma", number()),
     Argument(L0, "eps", number(strictly=True), {"gamma": 1.0}),
-    *(Argument(SGD, name, number(), {"lr": 0.5} if name != "lr" else {}) for name in ("lr", "momentum", "dampening")),
-    Argument(SGD, "weight_decay", number(), {"lr": 0.5}),
-    Argument(SGD, "nesterov", flag, {"lr": 0.5, "momentum": 0.5}),
+    Argument(SGD, "lr", or_a_tensor(number(), torch.float32)),
+    *(
+        Argument(SGD, name, or_a_tensor(number(), torch.float32), {"lr": 0.5})
+        for name in ("momentum", "dampening", "weight_decay")
+    ),
+    Argument(SGD, "nesterov", or_a_tensor(flag, torch.bool), {"lr": 0.5, "momentum": 0.5}),
     *(Argument(Adam, name, number()) for name in ("lr", "eps", "weight_decay")),
     Argument(Adam, "betas", several(2, number(below=1))),
     Argument(Adam, "decoupled", flag),
@@ -204,7 +213,7 @@ VALUES: list[Any] = [
     *((10**9,) * 4, (1, 1, 1, True), [1, 2], [1, 1, 1, 1], {}, {1: 2}, {1, 2}, range(2), Both(1, 2), Both(-1, 2)),
     *(Whole(2), Whole(-1), np.int64(3), np.float32(0.5), np.float64(0.5), np.float64(math.nan), np.bool_(True)),
     *(np.array([1, 2]), Fraction(1, 2), Decimal("0.5"), 1j, object(), int, ReLU, ReLU(), seeded(0), NotImplemented, ...),
-    *(torch.tensor(3), torch.tensor(0.5), torch.ones(2), torch.float32, torch.Size([1, 2])),
+    *(torch.tensor(3), torch.tensor(0.5), torch.tensor(data=True), torch.ones(2), torch.float32, torch.Size([1, 2])),
 ]  # fmt: skip
 
 

@@ -275,7 +275,7 @@ REFUSALS = [
     Refusal(lambda: sgd(math.inf), ValueError, f"lr is inf, {NUMBER}"),
     Refusal(lambda: sgd("0.1"), TypeError, "lr is '0.1', expected a number"),
     Refusal(lambda: sgd(True), TypeError, "lr is True, expected a number"),
-    Refusal(lambda: sgd(torch.tensor(0.1)), TypeError, "lr is tensor(0.1000), expected a number"),
+    Refusal(lambda: adam(torch.tensor(0.1)), TypeError, "lr is tensor(0.1000), expected a number"),
     Refusal(lambda: sgd(0.1, momentum=-0.9), ValueError, f"momentum is -0.9, {NUMBER}"),
     Refusal(lambda: sgd(0.1, dampening=-1), ValueError, f"dampening is -1, {NUMBER}"),
     Refusal(lambda: sgd(0.1, dampening=None), TypeError, "dampening is None, expected a number"),

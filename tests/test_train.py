@@ -16,6 +16,7 @@ from n2nfun.schedules import cosine
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import seeded
 from n2nfun.train import Batch, TrainState, TrainStep, fit, train_step
+from n2nfun.tree import leaves, tree_map
 from tests.layer_cases import BETTER, PAPER
 from tests.purity import assert_outside_autograd, nothing_changed
 from tests.refusals import Refusal, each
@@ -59,6 +60,34 @@ def test_a_step_is_its_parts(network: Any, optimizer: Any, most: float | None, l
         assert_same_bits((state, metrics.loss), (expected, value))
         assert (state.step, metrics.lr) == (expected.step, rate)
         assert_outside_autograd(state, metrics)
+
+
+@each_network
+@each_optimizer
+@pytest.mark.parametrize("compute", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("own", [torch.float32, torch.float64])
+def test_a_step_may_compute_in_another_dtype(
+    network: Any, optimizer: Any, own: torch.dtype, compute: torch.dtype
+) -> None:
+    step = TrainStep(network, MSE(), optimizer, max_norm=0.05, compute=compute)
+    state = step.start(tree_map(lambda leaf: leaf.to(own), network.init(seeded(0))))
+    for batch in batches(2):
+        rounded = tree_map(lambda leaf: leaf.to(compute), state.params)
+        prediction, cache = network.forward(rounded, batch.x.to(compute))
+        value, loss_cache = MSE().forward(prediction.to(torch.float32), batch.target)
+        grads = network.gradients(rounded, cache, MSE().backward(loss_cache).to(compute))
+        grads = clip_by_global_norm(tree_map(lambda leaf: leaf.to(own), grads), 0.05)[0]
+        params, moved = optimizer.step(state.params, grads, state.optimizer)
+        with nothing_changed(state, batch):
+            state, metrics = step(state, batch)
+        assert_same_bits((state, metrics.loss), (TrainState(params, moved, state.step), value))
+        assert {leaf.dtype for leaf in leaves(state)} == {own}
+
+
+def test_computing_in_the_own_dtype_changes_nothing() -> None:
+    same, plain = (TrainStep(PAPER, MSE(), SGD(0.1), compute=compute) for compute in (torch.float32, None))
+    state, batch = plain.init(seeded(0)), batches(1)[0]
+    assert_same_bits(same(state, batch)[0], plain(state, batch)[0])
 
 
 @each_network
@@ -192,6 +221,16 @@ REFUSALS = [
     Refusal(lambda: steps(one, MSE(), sgd, max_norm=0), ValueError, f"max_norm is 0, {POSITIVE}"),
     Refusal(lambda: steps(one, MSE(), sgd, max_norm=math.inf), ValueError, f"max_norm is inf, {POSITIVE}"),
     Refusal(lambda: steps(one, MSE(), sgd, max_norm="1"), TypeError, "max_norm is '1', expected a number"),
+    Refusal(
+        lambda: steps(one, MSE(), sgd, compute=torch.int8),
+        TypeError,
+        "compute is torch.int8, expected float32, float64, float16 or bfloat16 of torch, or None",
+    ),
+    Refusal(
+        lambda: stepping(one, MSE(), sgd, state, batch, compute="half"),
+        TypeError,
+        "compute is 'half', expected float32, float64, float16 or bfloat16 of torch, or None",
+    ),
     Refusal(lambda: stepping(Conv2d, MSE(), sgd, state, batch), TypeError, f"train_step(): layer is {CLASS}"),
     Refusal(
         lambda: stepping(one, MSE, sgd, state, batch),

@@ -123,7 +123,7 @@ def correlate_phases(
     if (parts[0][0].size, parts[0][1].size) == scale:
         whole = parts[0][2]
     else:
-        whole = image.new_zeros(batch, steps[0], scale[0], steps[1], scale[1], channels)
+        whole = parts[0][2].new_zeros(batch, steps[0], scale[0], steps[1], scale[1], channels)
         for rows, columns, part in parts:
             whole[:, :, rows.first : rows.first + rows.size, :, columns.first : columns.first + columns.size] = part
     height, width = steps[0] * scale[0], steps[1] * scale[1]

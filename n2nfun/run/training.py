@@ -110,7 +110,7 @@ def run_training(config: TrainConfig, observe: Callable[[Progress], None]) -> Fi
     step = _step(config, model, dataset, _decided(config.steps))
     state = step.init(torch.Generator().manual_seed(config.seed))
     journal = _Journal(folder, config, dataset, model)
-    journal.add(state, 0.0, None, step.rate(0))
+    journal.add(state, 0.0, None, float(step.rate(0)))
     total = _decided(config.steps)
     every = max(1, total // _ENTRIES)
     losses: list[float] = []
@@ -125,13 +125,13 @@ def run_training(config: TrainConfig, observe: Callable[[Progress], None]) -> Fi
             if not math.isfinite(loss):
                 raise TrainingError(f"the loss is {loss} at step {state.step}: try a smaller --lr, not {metrics.lr:g}")
             if state.step % every == 0:
-                journal.add(state, seconds, losses, metrics.lr)
+                journal.add(state, seconds, losses, float(metrics.lr))
             observe(Progress(state.step, total, images, seconds, loss, journal.entries[-1]))
             start = time.perf_counter()
     except KeyboardInterrupt:
         interrupted = True
     if journal.entries[-1].step != state.step:
-        journal.add(state, seconds, losses, step.rate(state.step - 1))
+        journal.add(state, seconds, losses, float(step.rate(state.step - 1)))
     run = LoadedRun(config.out, config, model, state.params)
     finished = Finished(folder, run, dataset, tuple(journal.entries), interrupted)
     _write_results(finished, images)

@@ -17,6 +17,8 @@ from n2nfun import (
     Conv2d,
     ConvCache,
     ConvParams,
+    EnsembleMetrics,
+    EnsembleStep,
     Layer,
     LossCache,
     Metrics,
@@ -42,8 +44,10 @@ from n2nfun import (
     paper,
     residual,
     sequential,
+    stack,
     train_step,
     tree_map,
+    unstack,
 )
 from n2nfun.checkpoint import load_checkpoint, save_checkpoint
 from n2nfun.tree import zeros_like
@@ -229,6 +233,23 @@ def training(generator: Generator, x: Tensor, folder: Path) -> None:
     save_checkpoint(folder / "state.safetensors", state, {})
     assert_type(load_checkpoint(folder / "state.safetensors").fill(state), TrainState[Three, SGDState[Three]])
     assert_type(load_checkpoint(folder / "state.safetensors").fill(params, at=".params"), Three)
+
+
+def ensembles(generator: Generator, x: Tensor) -> None:
+    """Many networks' states have the type of one's, stacked."""
+    network = Conv2d(3, 16, 2, padding=1) >> ReLU() >> Conv2d(16, 3, 2)
+    step = EnsembleStep(network, MSE(), [SGD(0.1), SGD(torch.tensor(0.1), nesterov=torch.tensor(False))])
+    assert_type(step, EnsembleStep[Three, ThreeCache, LossCache])
+    state = step.init([generator, generator])
+    assert_type(state, TrainState[Three, SGDState[Three]])
+    assert_type(step.start([network.init(generator)] * 2), TrainState[Three, SGDState[Three]])
+    assert_type(step(state, Batch(x, x), lr=torch.ones(2)), tuple[TrainState[Three, SGDState[Three]], EnsembleMetrics])
+    for after, metrics in fit(step, state, [Batch(x, x)]):
+        assert_type(after, TrainState[Three, SGDState[Three]])
+        assert_type(metrics, EnsembleMetrics)
+    assert_type(unstack(state.params), tuple[Three, ...])
+    assert_type(stack(unstack(state.params)), Three)
+    assert_type(step.alone(1), TrainStep[Three, ThreeCache, LossCache, SGDState[Three]])
 
 
 def models(generator: Generator) -> None:

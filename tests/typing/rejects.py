@@ -19,6 +19,7 @@ from n2nfun import (
     Adam,
     Batch,
     Conv2d,
+    EnsembleStep,
     Layer,
     NearestUpsampling,
     NoParams,
@@ -213,6 +214,7 @@ WIDE = Conv2d(3, 32, 2, padding=1) >> ReLU() >> Conv2d(32, 3, 2)
 WIDE_PARAMS = WIDE.init(seeded(0))
 WIDE_MOVING = SGD_.step(WIDE_PARAMS, WIDE_PARAMS, SGD_.init(WIDE_PARAMS))[1]
 STEP = TrainStep(NETWORK, MSE(), SGD_)
+ENSEMBLE = EnsembleStep(NETWORK, MSE(), [SGD_, SGD_])
 
 
 def a_state_is_of_its_params_alone() -> SGDState[object]:
@@ -362,7 +364,7 @@ VALUES = [
         "Sequential: params has 2 items, expected 3, one for each layer",
     ),
     Misuse(
-        lambda: next(fit(STEP, FOREIGN_STATE, [BATCH])),  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+        lambda: next(fit(STEP, FOREIGN_STATE, [BATCH])),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         TypeError,
         "Sequential: params has 2 items, expected 3, one for each layer",
     ),
@@ -400,6 +402,26 @@ VALUES = [
         lambda: TrainStep(NETWORK, MSE(), SGD),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         TypeError,
         "TrainStep: optimizer is the class SGD, expected SGD(...)",
+    ),
+    Misuse(
+        lambda: EnsembleStep(NETWORK, MSE(), [SGD_, ADAM]),  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        f"EnsembleStep: optimizers[1] is {ADAM!r}, expected an SGD, such as SGD(0.1)",
+    ),
+    Misuse(
+        lambda: ENSEMBLE.init(seeded(0)),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "EnsembleStep.init(): generators is a Generator, expected a list or tuple of at least one generator",
+    ),
+    Misuse(
+        lambda: ENSEMBLE.start([FOREIGN]),  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+        ValueError,
+        "EnsembleStep: 1 networks for 2 optimizers, expected as many of each",
+    ),
+    Misuse(
+        lambda: TrainStep(NETWORK, MSE(), SGD_, compute="bfloat16"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        TypeError,
+        "compute is 'bfloat16', expected float32, float64, float16 or bfloat16 of torch, or None",
     ),
     Misuse(
         lambda: TrainStep(NETWORK, MSE(), SGD_, 0.1),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -36,6 +36,7 @@ def test_accepted_code_has_its_types_at_run_time(monkeypatch: pytest.MonkeyPatch
     accepts.many()
     accepts.values(seeded(0), x)
     accepts.training(seeded(0), x, tmp_path)
+    accepts.ensembles(seeded(0), x)
     accepts.models(seeded(0))
     accepts.unknown(16, wide=True)
     accepts.unknown(16, wide=False)
