@@ -1,0 +1,273 @@
+"""Time each fast form of n2nfun against the slow formula that it stands for.
+
+    python -m examples.why_fast
+
+prints a row for each: what the slow one takes, what the fast one takes, and their ratio, medians of interleaved runs.
+Both must first have made the same numbers, to rounding. ``why_fast.md`` explains them, with the table of one machine.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import prod
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import tyro
+from torch import Tensor
+
+from n2nfun.layer import NoParams
+from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, correlation
+from n2nfun.layers.correlation import all_gathered, correlate, windows
+from n2nfun.losses import MSE
+from n2nfun.models import denoiser, paper
+from n2nfun.optim import SGD, SGDState
+from n2nfun.train import Batch, TrainState, train_step
+from n2nfun.tree import leaves, zeros_like
+
+HALF_THE_DIGITS = torch.finfo(torch.float32).eps ** 0.5
+"""Two ways to compute the same differ by far less, two different things by more."""
+
+Numbers = list[Tensor]
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to measure."""
+
+    batch: int = 16
+    """images at a time"""
+    rounds: int = 15
+    """how often each form is timed, in turn with the other"""
+    seconds: float = 0.02
+    """how long it runs each time, at least"""
+    threads: int = 1
+    """of torch"""
+    compiled: bool = True
+    """also compile a step, which takes a minute"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two ways to compute the same."""
+
+    name: str
+    slow: Callable[[], Numbers]
+    fast: Callable[[], Numbers]
+
+
+def random(*shape: int) -> Tensor:
+    """Return numbers from 0 to 1, the same for the same shape."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(prod(shape)))
+
+
+def both_ways(layer: Any, params: Any, x: Tensor) -> Numbers:
+    """Return output and gradients of a layer."""
+    y, cache = layer.forward(params, x)
+    dx, dparams = layer.backward(params, cache, torch.ones_like(y))
+    return [y, dx, *leaves(dparams)]
+
+
+def phases(batch: int, kernel: int) -> Change:
+    """Convolve an enlarged image, or the image with kernels folded for each phase."""
+    padding = kernel // 2
+    whole = Upsampling(32, 16, kernel, padding=padding)
+    params, x = whole.init(torch.Generator().manual_seed(0)), random(batch, 32, 8, 8)
+    parts = NearestUpsampling(2) >> Conv2d(32, 16, kernel, padding=padding)
+    return Change(
+        f"upsampling with a kernel of {kernel}: never make the enlarged image",
+        lambda: both_ways(parts, (NoParams(), params), x),
+        lambda: both_ways(whole, params, x),
+    )
+
+
+def residues(batch: int) -> Change:
+    """Convolve a gradient with zeros between its values, or each residue of the stride by itself."""
+    layer = Conv2d(16, 32, 4, stride=2, padding=1)
+    params = layer.init(torch.Generator().manual_seed(0))
+    _, cache = layer.forward(params, random(batch, 16, 16, 16))
+    grad = random(batch, 32, 8, 8)
+    turned = ConvParams(params.weight.transpose(0, 1).flip(2, 3), None)
+    over_zeros = Conv2d(32, 16, 4, padding=2, bias=False)
+
+    def slow() -> Numbers:
+        stuffed = grad.new_zeros(batch, 32, 15, 15)
+        stuffed[:, :, ::2, ::2] = grad
+        return [over_zeros.apply(turned, stuffed)]
+
+    own = layer.gradients(params, cache, grad)
+    return Change(
+        "gradient of a strided convolution's input: no zeros between",
+        lambda: [*slow(), *leaves(layer.gradients(params, cache, grad))],
+        lambda: [layer.backward(params, cache, grad)[0], *leaves(own)],
+    )
+
+
+def first_layer(batch: int) -> Change:
+    """Compute the gradient of the image that a network sees, or leave it out."""
+    layer = Conv2d(3, 32, 3, padding=1)
+    params = layer.init(torch.Generator().manual_seed(0))
+    y, cache = layer.forward(params, random(batch, 3, 32, 32))
+    grad = torch.ones_like(y)
+    return Change(
+        "first layer: no gradient that nobody asks for",
+        lambda: leaves(layer.backward(params, cache, grad)[1]),
+        lambda: leaves(layer.gradients(params, cache, grad)),
+    )
+
+
+def planes(batch: int) -> Change:
+    """Gather windows of three channels by pixels, or by planes."""
+    found = windows(random(batch, 3, 32, 32).permute(0, 2, 3, 1), (2, 2), (2, 2))
+    return Change(
+        "windows of three channels: gathered plane by plane",
+        lambda: [found.reshape(-1, 12)],
+        lambda: [all_gathered(found)],
+    )
+
+
+def turned_products(batch: int) -> Change:
+    """Multiply into eight columns, or into eight rows."""
+    rows, matrix = random(256 * batch, 48), random(48, 8)
+    return Change(
+        "products of few columns: turned into few rows",
+        lambda: [rows @ matrix],
+        lambda: [(matrix.t() @ rows.t()).t().contiguous()],
+    )
+
+
+def pieces(batch: int) -> Change:
+    """Gather all windows of a batch at once, or as many as stay in the cache."""
+    x, kernel = random(4 * batch, 10, 10, 64), random(64, 3, 3, 64)
+
+    def at_once() -> Numbers:
+        with patch.object(correlation, "_PIECE", 1 << 40):
+            return [correlate(x, kernel)]
+
+    return Change("windows of a large batch: a piece at a time", at_once, lambda: [correlate(x, kernel)])
+
+
+def few_outputs(batch: int) -> Change:
+    """Gather windows for three output channels, or add up the shifted planes of one product."""
+    x, kernel = random(batch, 34, 34, 32), random(3, 3, 3, 32)
+
+    def by_windows() -> Numbers:
+        with patch.object(correlation, "_PIECE", 1 << 40):
+            return [correlate(x, kernel)]
+
+    return Change("many channels into few: shifted planes of one product", by_windows, lambda: [correlate(x, kernel)])
+
+
+def nothing_kept(batch: int) -> Change:
+    """Restore with what a backward would need, or with nothing kept."""
+    layer = denoiser().layer
+    params, x = layer.init(torch.Generator().manual_seed(0)), random(batch, 3, 64, 64)
+    return Change(
+        "restoring: nothing kept for a backward",
+        lambda: [layer.forward(params, x)[0]],
+        lambda: [layer.apply(params, x)],
+    )
+
+
+def optimizer_in_lists() -> Change:
+    """Move each parameter by itself, or all of them in lists."""
+    layer = paper(hidden=(8, 32)).layer
+    params = layer.init(torch.Generator().manual_seed(0))
+    sgd, plain = SGD(0.01, momentum=0.9, nesterov=True), zeros_like(params)
+    state = sgd.step(params, params, sgd.init(params))[1]
+
+    def by_itself() -> Numbers:
+        moved = [
+            sgd.step((one,), (still,), SGDState((old,)))[0][0]
+            for one, still, old in zip(leaves(params), leaves(plain), leaves(state), strict=True)
+        ]
+        return list(moved)
+
+    return Change(
+        "optimizer: the parameters in lists, not one by one",
+        by_itself,
+        lambda: leaves(sgd.step(params, plain, state)[0]),
+    )
+
+
+def compiled(batch: int) -> Change:
+    """Run the whole step of the paper's network as it is written, or compiled."""
+    layer, loss, sgd = paper().layer, MSE(), SGD(0.01, momentum=0.9, nesterov=True)
+    params = layer.init(torch.Generator().manual_seed(0))
+    state, pair = TrainState(params, sgd.init(params), 0), Batch(random(batch, 3, 32, 32), random(batch, 3, 32, 32))
+
+    def step(state: TrainState[Any, Any], batch: Batch) -> Numbers:
+        after, _ = train_step(layer, loss, sgd, state, batch)
+        return leaves(after.params)
+
+    run: Any = torch.compile(step, fullgraph=True)  # pyright: ignore[reportUnknownMemberType]  # partially typed in torch
+    return Change("the whole training step: compiled", lambda: step(state, pair), lambda: run(state, pair))
+
+
+def changes(batch: int) -> list[Change]:
+    """List what is compared, but for compiling, which takes long."""
+    return [
+        phases(batch, 3),
+        phases(batch, 5),
+        residues(batch),
+        first_layer(batch),
+        planes(batch),
+        turned_products(batch),
+        pieces(batch),
+        few_outputs(batch),
+        nothing_kept(batch),
+        optimizer_in_lists(),
+    ]
+
+
+def check_same(change: Change) -> None:
+    """Require the same numbers of both ways.
+
+    Raises:
+        RuntimeError: if they differ by more than rounding.
+    """
+    for slow, fast in zip(change.slow(), change.fast(), strict=True):
+        scale = float(slow.abs().max())
+        if slow.shape != fast.shape or not float((slow - fast).abs().max()) <= HALF_THE_DIGITS * scale:
+            raise RuntimeError(f"{change.name}: the two ways differ")
+
+
+def milliseconds(run: Callable[[], Numbers], seconds: float) -> float:
+    """Return the mean time of the runs that fill some seconds."""
+    count, start = 0, time.perf_counter()
+    while count == 0 or time.perf_counter() - start < seconds:
+        run()
+        count += 1
+    return 1000 * (time.perf_counter() - start) / count
+
+
+def row(change: Change, config: Config) -> str:
+    """Measure one change, as a row of the table."""
+    check_same(change)
+    times = [
+        (milliseconds(change.slow, config.seconds), milliseconds(change.fast, config.seconds))
+        for _ in range(config.rounds)
+    ]
+    slow, fast = median(slow for slow, _ in times), median(fast for _, fast in times)
+    return f"| {change.name} | {slow:.2f} | {fast:.2f} | {slow / fast:.1f} |"
+
+
+def main(config: Config) -> None:
+    """Measure and print."""
+    torch.set_num_threads(config.threads)
+    print("| change | before, ms | after, ms | ratio |\n|---|---|---|---|")
+    for change in changes(config.batch) + [compiled(config.batch)] * config.compiled:
+        print(row(change, config))
+    print(
+        f"\n{platform.machine()}, {os.cpu_count()} cores, {config.threads} threads, batch {config.batch}, "
+        f"Python {platform.python_version()}, torch {version('torch')}"
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
