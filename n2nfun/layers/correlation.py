@@ -21,7 +21,7 @@ from torch._C._functorch import is_batchedtensor  # nothing public tells
 
 from n2nfun.geometry import Pair
 
-_PIECE = 1 << 19
+_PIECE = 1 << 18
 """Windows are gathered for as many images, or lines of one, at a time as fill about this many numbers: they stay in cache."""
 
 _WIDE = 16
