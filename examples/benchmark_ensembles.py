@@ -7,7 +7,6 @@ the same batches. Both ways start from the same states and must make the same lo
 then they are timed in turn, a block of steps each, round after round. On a CUDA device where there is one.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from examples.benchmark.machine import machine
+from examples.benchmark.machine import machine, told, write
 from n2nfun.ensemble import EnsembleStep
 from n2nfun.losses import MSE
 from n2nfun.models import paper
@@ -145,10 +144,8 @@ def main(config: Config) -> None:
             f"| {one.apart / one.together:.2f} |"
         )
     about = machine(config.threads) | {"device": _name(config.device)}
-    print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()))
-    if config.output is not None:
-        config.output.parent.mkdir(parents=True, exist_ok=True)
-        config.output.write_text(json.dumps({"machine": about, "times": [asdict(one) for one in timed]}, indent=1))
+    print("\n" + told(about))
+    write(config.output, about, times=[asdict(one) for one in timed])
 
 
 def _name(device: str) -> str:

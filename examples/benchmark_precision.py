@@ -7,7 +7,6 @@ parameters, a block of steps each in turn, and are judged on another photograph.
 are float32 in both. On a CUDA device where there is one.
 """
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 import tyro
 
-from examples.benchmark.machine import machine
+from examples.benchmark.machine import machine, told, write
 from n2nfun.data import Pairs, held_out_photographs, make_pairs, parse_noise, training_photographs
 from n2nfun.data.batches import BatchOrder
 from n2nfun.losses import MSE
@@ -126,10 +125,8 @@ def main(config: Config) -> None:
             f"| {one.compute} | {1000 * one.seconds:.2f} | {one.loss:.5f} | {one.psnr_mean:.2f} | {one.psnr_pooled:.2f} |"
         )
     about = machine(config.threads) | {"device": config.device}
-    print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()))
-    if config.output is not None:
-        config.output.parent.mkdir(parents=True, exist_ok=True)
-        config.output.write_text(json.dumps({"machine": about, "results": [asdict(one) for one in results]}, indent=1))
+    print("\n" + told(about))
+    write(config.output, about, results=[asdict(one) for one in results])
 
 
 if __name__ == "__main__":

@@ -6,12 +6,9 @@ prints a row for each: what the slow one takes, what the fast one takes, and the
 Both must first have made the same numbers, to rounding. ``why_fast.md`` explains them, with the table of one machine.
 """
 
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import prod
 from statistics import median
 from typing import Any
@@ -21,6 +18,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from examples.benchmark.machine import machine, told
 from n2nfun.layer import NoParams
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, correlation
 from n2nfun.layers.correlation import all_gathered, correlate, windows
@@ -263,10 +261,7 @@ def main(config: Config) -> None:
     print("| change | before, ms | after, ms | ratio |\n|---|---|---|---|")
     for change in changes(config.batch) + [compiled(config.batch)] * config.compiled:
         print(row(change, config))
-    print(
-        f"\n{platform.machine()}, {os.cpu_count()} cores, {config.threads} threads, batch {config.batch}, "
-        f"Python {platform.python_version()}, torch {version('torch')}"
-    )
+    print("\n" + told(machine(config.threads) | {"batch": config.batch}))
 
 
 if __name__ == "__main__":

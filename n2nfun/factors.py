@@ -9,7 +9,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor  # nothing public te
 
 from n2nfun.arguments import check_flag, check_number
 from n2nfun.layers.checks import FLOATS
-from n2nfun.layers.precision import working
+from n2nfun.layers.precision import rounded, working
 
 __all__ = ["Factor", "Switch", "check_factor", "check_switch", "is_zero", "known", "plus", "times"]
 
@@ -76,7 +76,7 @@ def times(tensors: list[Tensor], factor: Factor) -> list[Tensor]:
     """Return ``factor * a`` of each tensor, rounded to its dtype."""
     if not isinstance(factor, Tensor):
         return [a * factor for a in tensors]
-    return [(working(a) * own).to(a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), strict=True)]
+    return [rounded(working(a) * own, a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), strict=True)]
 
 
 def plus(tensors: list[Tensor], others: list[Tensor], factor: Factor) -> list[Tensor]:
@@ -84,7 +84,7 @@ def plus(tensors: list[Tensor], others: list[Tensor], factor: Factor) -> list[Te
     if not isinstance(factor, Tensor):
         return [torch.add(a, b, alpha=factor) for a, b in zip(tensors, others, strict=True)]
     return [
-        torch.addcmul(working(a), working(b), own).to(a.dtype)
+        rounded(torch.addcmul(working(a), working(b), own), a.dtype)
         for a, b, own in zip(tensors, others, _fitting(factor, tensors), strict=True)
     ]
 

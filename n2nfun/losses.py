@@ -116,7 +116,7 @@ class L1:
         """
         difference = _difference("L1.forward()", prediction, target)
         wide = working(difference)
-        return wide.abs().mean().to(difference.dtype), LossCache(difference)
+        return rounded(wide.abs().mean(), difference.dtype), LossCache(difference)
 
     def backward(self, cache: LossCache) -> Float[Tensor, "*shape"]:
         """Return ``sign(prediction - target) / N``."""
@@ -165,11 +165,11 @@ class L0:
         """
         difference = _difference("L0.forward()", prediction, target)
         powers = (working(difference).abs() + self.eps) ** self.gamma
-        return powers.mean().to(difference.dtype), LossCache(difference)
+        return rounded(powers.mean(), difference.dtype), LossCache(difference)
 
     def backward(self, cache: LossCache) -> Float[Tensor, "*shape"]:
         """Return ``gamma (|d| + eps)^(gamma - 1) sign(d) / N``."""
         check_cache("L0.backward()", cache, LossCache)
         wide = working(cache.difference)
         slope = self.gamma * (wide.abs() + self.eps) ** (self.gamma - 1) * wide.sign()
-        return (slope / max(wide.numel(), 1)).to(cache.difference.dtype)
+        return rounded(slope / max(wide.numel(), 1), cache.difference.dtype)

@@ -9,7 +9,6 @@ allocator counts, of torch.nn and JAX also the better memory layout. The tables 
 the 48 shapes of the grid and the larger image. JAX takes part where it is installed: ``pip install n2nfun[benchmark]``.
 """
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ import tyro
 from examples.benchmark import starting, with_jax
 from examples.benchmark.cases import Part, cases
 from examples.benchmark.goals import tables
-from examples.benchmark.machine import machine
+from examples.benchmark.machine import machine, told, write
 from examples.benchmark.measuring import Effort, Timed, measure
 from examples.benchmark.opponents import ALL, JAX, Opponent
 from examples.benchmark.worker import Allocator
@@ -82,7 +81,7 @@ def main(config: Config) -> None:
         firsts = [one.prepared for one in timed if one.opponent == opponent and one.allocator == config.allocators[0]]
         if firsts and opponent.endswith("compiled"):
             print(f"\n{opponent}: {median(firsts):.0f} s to compile a shape, at most {max(firsts):.0f} s")
-    print("\n" + ", ".join(f"{name} {value}" for name, value in about.items()))
+    print("\n" + told(about))
 
 
 def _measured(config: Config, opponents: tuple[Opponent, ...]) -> Iterator[Timed]:
@@ -95,10 +94,8 @@ def _measured(config: Config, opponents: tuple[Opponent, ...]) -> Iterator[Timed
 
 
 def _write(path: Path | None, about: dict[str, str | int], timed: list[Timed], started: dict[str, list[float]]) -> None:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        times = [{**asdict(one), "name": str(one.case), "seconds": one.seconds} for one in timed]
-        path.write_text(json.dumps({"machine": about, "times": times, "start": started}, indent=1))
+    times = [{**asdict(one), "name": str(one.case), "seconds": one.seconds} for one in timed]
+    write(path, about, times=times, start=started)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a run's times are true of."""
 
+import json
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,18 @@ def machine(threads: int) -> dict[str, str | int]:
         "python": platform.python_version(),
         **{package: _version(package) for package in ("torch", "jax")},
     }
+
+
+def told(about: dict[str, str | int]) -> str:
+    """Write a description as the line below a table."""
+    return ", ".join(f"{name} {value}" for name, value in about.items())
+
+
+def write(path: Path | None, about: dict[str, str | int], **results: object) -> None:
+    """Write what was measured, with what it is true of, as JSON, if a file is asked for."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"machine": about, **results}, indent=1))
 
 
 def _processor() -> str:

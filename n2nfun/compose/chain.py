@@ -10,7 +10,7 @@ from n2nfun.compose.checks import require_layer, require_tensor
 from n2nfun.layer import C, ChannelPreserving, In, Layer, Out, P, Shape, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
     from torch import Tensor
@@ -20,11 +20,10 @@ __all__ = ["Sequential"]
 P2 = TypeVar("P2")
 C2 = TypeVar("C2")
 O2 = TypeVar("O2")
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 Ps = TypeVarTuple("Ps")
 Cs = TypeVarTuple("Cs")
-
-# Caught where they may arise, as a context manager takes longer than some layers: a note says in which layer it was.
-_REFUSALS = (TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,7 @@ class Sequential(Layer[P, C, In, Out]):
         self.output_shape(tuple(x.shape))
         caches: list[object] = []
         for index, layer in enumerate(self.layers):
-            try:
-                x, cache = layer.forward(own_params[index], x)
-            except _REFUSALS as error:
-                error.add_note(f"in {_name(index, layer)}")
-                raise
+            x, cache = _located(index, layer, layer.forward, own_params[index], x)
             caches.append(cache)
         return x, cast("C", tuple(caches))
 
@@ -107,11 +102,7 @@ class Sequential(Layer[P, C, In, Out]):
         require_tensor("Sequential", x)
         self.output_shape(tuple(x.shape))
         for index, layer in enumerate(self.layers):
-            try:
-                x = layer.apply(own_params[index], x)
-            except _REFUSALS as error:
-                error.add_note(f"in {_name(index, layer)}")
-                raise
+            x = _located(index, layer, layer.apply, own_params[index], x)
         return x
 
     def backward(self, params: P, cache: C, grad: Tensor) -> tuple[Tensor, P]:
@@ -124,12 +115,8 @@ class Sequential(Layer[P, C, In, Out]):
         """Do as ``backward``, without the gradient of the first layer's input."""
         own_params, caches = self._parts("params", params), self._parts("cache", cache)
         grad, grads = self._back_to(1, own_params, caches, grad)
-        try:
-            first = self.layers[0].gradients(own_params[0], caches[0], grad)
-        except _REFUSALS as error:
-            error.add_note(f"in {_name(0, self.layers[0])}")
-            raise
-        return cast("P", (first, *grads))
+        first = self.layers[0]
+        return cast("P", (_located(0, first, first.gradients, own_params[0], caches[0], grad), *grads))
 
     def count_parameters(self) -> int:
         """Add up the layers' parameters."""
@@ -166,11 +153,7 @@ class Sequential(Layer[P, C, In, Out]):
         grads: list[object] = []
         for index in reversed(range(first, len(self.layers))):
             layer = self.layers[index]
-            try:
-                grad, dparams = layer.backward(own_params[index], caches[index], grad)
-            except _REFUSALS as error:
-                error.add_note(f"in {_name(index, layer)}")
-                raise
+            grad, dparams = _located(index, layer, layer.backward, own_params[index], caches[index], grad)
             grads.append(dparams)
         return grad, tuple(reversed(grads))
 
@@ -192,3 +175,12 @@ class Sequential(Layer[P, C, In, Out]):
 
 def _name(index: int, layer: Layer[Any, Any]) -> str:
     return f'layer {index} "{type(layer).__name__}"'
+
+
+def _located(index: int, layer: Layer[Any, Any], method: Callable[[*Args], T], *args: *Args) -> T:
+    """Call a layer's method, and say of an error in which layer it arose; a context manager takes longer than some layers."""
+    try:
+        return method(*args)
+    except (TypeError, ValueError) as error:
+        error.add_note(f"in {_name(index, layer)}")
+        raise

@@ -10,7 +10,7 @@ from n2nfun.arguments import check_number
 from n2nfun.layer import NoParams, Shape
 from n2nfun.layers.activations import Elementwise
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
-from n2nfun.layers.precision import working
+from n2nfun.layers.precision import rounded, working
 
 __all__ = ["Normalize", "NormalizeCache"]
 
@@ -58,7 +58,7 @@ class Normalize(Elementwise[NormalizeCache]):
         check_input("Normalize.forward()", x)
         check_params("Normalize.forward()", params, NoParams)
         y = (working(x) - self.mean) / self.std
-        return y.to(x.dtype), NormalizeCache(tuple(x.shape), x.dtype)
+        return rounded(y, x.dtype), NormalizeCache(tuple(x.shape), x.dtype)
 
     def backward(
         self, params: NoParams, cache: NormalizeCache, grad: Float[Tensor, "*shape"]
@@ -67,4 +67,4 @@ class Normalize(Elementwise[NormalizeCache]):
         check_params("Normalize.backward()", params, NoParams)
         check_cache("Normalize.backward()", cache, NormalizeCache)
         check_gradient("Normalize.backward()", grad, cache.shape, cache.dtype)
-        return (working(grad) / self.std).to(grad.dtype), NoParams()
+        return rounded(working(grad) / self.std, grad.dtype), NoParams()

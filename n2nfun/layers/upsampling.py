@@ -85,7 +85,7 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
         vertical, horizontal = self.scale_factor
         batch, channels, height, width = cache.shape
         blocks = working(grad).contiguous().view(batch, channels, height, vertical, width, horizontal)
-        return blocks.sum((3, 5)).to(grad.dtype), NoParams()
+        return rounded(blocks.sum((3, 5)), grad.dtype), NoParams()
 
 
 @dataclass(frozen=True, slots=True)
