@@ -13,8 +13,8 @@ _KEPT = 1 << 30
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed memory for the next tensor, and not to return it to the system at once.
 
-    The system maps every page of returned memory anew, and fills it with zeros: restoring a large image takes half as
-    long without that. The environment variable ``GLIBC_TUNABLES`` does the same for one's own programs.
+    The system maps every page of returned memory anew, and fills it with zeros, which takes long where images are large.
+    The environment variable ``GLIBC_TUNABLES`` does the same for one's own programs.
 
     Returns:
         Whether the C library took it; others than glibc do not know it.

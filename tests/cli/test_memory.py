@@ -3,8 +3,11 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from n2nfun.cli.main import main
 
 PROGRAM = """
 import ctypes, resource
@@ -31,3 +34,15 @@ def test_its_pages_are_mapped_once() -> None:
     kept, faults = done.stdout.split()
     assert kept == "True"
     assert int(faults) < 16  # pages; each of the ten blocks has 12,288
+
+
+def test_every_command_begins_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[bool] = []
+
+    def noted() -> bool:
+        calls.append(True)
+        return True
+
+    monkeypatch.setattr("n2nfun.cli.main.keep_freed_memory", noted)
+    assert main(["inspect", "--data", str(tmp_path / "nothing")]) == 2
+    assert calls == [True]
