@@ -66,9 +66,9 @@ def aligned(x: Tensor) -> Tensor:
     return dense if dense.storage_offset() * dense.element_size() % _REGISTER == 0 else dense.clone()
 
 
-def vectorized(*tensors: Tensor) -> bool:
+def vectorized(*tensors: Tensor | None) -> bool:
     """Say whether a tensor is many under ``torch.func.vmap``, which has no products into given memory, or none by pieces."""
-    return any(map(is_batchedtensor, tensors))
+    return any(tensor is not None and is_batchedtensor(tensor) for tensor in tensors)
 
 
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
@@ -126,12 +126,12 @@ def _taps_first(found: Tensor) -> Tensor:
     return found.permute(3, 4, 5, 0, 1, 2)
 
 
-def at_once(found: Tensor, other: Tensor) -> bool:
+def at_once(found: Tensor, *others: Tensor | None) -> bool:
     """Choose to gather all windows at once where they stay in cache, and where their product must be in memory of its own.
 
     A compiler makes memory of its own of each piece that is written, and copies the rest.
     """
-    return found.numel() <= _PIECE or torch.compiler.is_compiling() or vectorized(found, other)
+    return found.numel() <= _PIECE or torch.compiler.is_compiling() or vectorized(found, *others)
 
 
 def gathered(found: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -164,7 +164,7 @@ def _correlate_by_windows(found: Tensor, kernel: Tensor, bias: Tensor | None) ->
     batch, height, width = found.shape[:3]
     positions, out_channels = batch * height * width, kernel.shape[0]
     matrix = aligned(kernel).view(out_channels, -1)
-    once = at_once(found, kernel)
+    once = at_once(found, kernel, bias)
     if not narrow(out_channels):
         if once:
             return _product(all_gathered(found), matrix.t(), bias).view(batch, height, width, out_channels)
@@ -185,7 +185,7 @@ def _correlate_by_windows(found: Tensor, kernel: Tensor, bias: Tensor | None) ->
 def _product(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor | None = None) -> Tensor:
     if added is None:
         return torch.mm(left, right, out=out)
-    if vectorized(left, right):  # there addmm multiplies by its factors, of 1
+    if vectorized(left, right, added):  # there addmm multiplies by its factors, of 1
         return left @ right + added
     return torch.addmm(added, left, right, out=out)
 

@@ -54,7 +54,7 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     spread = spread_map(taps, scale, weight.dtype, weight.device)
     matrix = (spread @ aligned(weight).view(-1, spread.shape[1]).t()).view(-1, in_channels)
     pixels = aligned(x).view(-1, in_channels)
-    if at_once(found, matrix):
+    if at_once(found, matrix, pixels):
         rows = all_gathered(found)
         dx, dmatrix = _product(rows, matrix), _product(rows.t(), pixels)
     else:

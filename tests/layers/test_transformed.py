@@ -1,0 +1,139 @@
+"""How the kernels are computed under torch.compile and torch.func.vmap, in pieces, and in no pieces: always the same sums."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from n2nfun.layers import correlation, precision, spread
+from n2nfun.layers.correlation import correlate, kernel_gradient
+from n2nfun.layers.spread import spread_gradients
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import seeded, whole_numbers
+from tests.operations import Operations
+
+Computation = Callable[..., tuple[Tensor, ...]]
+
+
+def correlated(x: Tensor, kernel: Tensor) -> tuple[Tensor, ...]:
+    return (correlate(x, kernel),)
+
+
+def biased(x: Tensor, kernel: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+    return (correlate(x, kernel, bias),)
+
+
+def derived(x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
+    return (kernel_gradient(x, grad, (2, 3)),)
+
+
+def upsampled(x: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
+    return spread_gradients(x, weight, grad, (2, 2), (1, 1))
+
+
+def numbers(*shapes: tuple[int, ...]) -> list[Tensor]:
+    generator = seeded(0)
+    return [whole_numbers(shape, generator, torch.float32) for shape in shapes]
+
+
+def correlations(in_channels: int, out_channels: int, form: str) -> list[Any]:
+    x, kernel, bias, grad = numbers(
+        (3, 12, 23, in_channels), (out_channels, 2, 3, in_channels), (out_channels,), (3, 11, 21, out_channels)
+    )
+    return [
+        pytest.param(correlated, [x, kernel], id=f"{form}, without a bias"),
+        pytest.param(biased, [x, kernel, bias], id=f"{form}, with a bias"),
+        pytest.param(derived, [x, grad], id=f"{form}, kernel gradient"),
+    ]
+
+
+WORK = [
+    *correlations(3, 17, "windows"),
+    *correlations(3, 2, "windows turned"),
+    *correlations(17, 17, "taps"),
+    *correlations(17, 3, "planes"),
+    pytest.param(upsampled, numbers((3, 5, 6, 4), (2, 4, 3, 3), (3, 10, 12, 2)), id="spread to few"),
+    pytest.param(upsampled, numbers((3, 5, 6, 17), (16, 17, 3, 3), (3, 10, 12, 16)), id="spread to many"),
+]
+each_work = pytest.mark.parametrize(("compute", "arguments"), WORK)
+
+
+def refuse(*_: Any) -> Any:
+    pytest.fail("a form that does not fit")
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a piece hold a line at most."""
+    monkeypatch.setattr(correlation, "_PIECE", 1)
+
+
+@pytest.fixture
+def no_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be done in pieces, however small these are."""
+    monkeypatch.setattr(correlation, "_PIECE", 1)
+    for module in (correlation, spread):
+        monkeypatch.setattr(module, "gathered", refuse)
+
+
+@each_work
+@pytest.mark.usefixtures("small_pieces")
+def test_in_pieces(compute: Computation, arguments: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    in_pieces = compute(*arguments)
+    for module in (correlation, spread):  # and all at once was not among them
+        monkeypatch.setattr(module, "all_gathered", refuse)
+    assert_same_bits(compute(*arguments), in_pieces)
+    monkeypatch.undo()
+    assert_same_bits(compute(*arguments), in_pieces)
+
+
+@each_work
+@pytest.mark.usefixtures("no_pieces")
+def test_a_compiler_is_given_no_pieces_and_nothing_written_in_place(
+    compute: Computation, arguments: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with Operations() as operations:
+        compiled = compute(*arguments)
+    assert "aten.add_.Tensor" not in operations.names
+    monkeypatch.undo()
+    assert_same_bits(compute(*arguments), compiled)
+
+
+def test_planes_are_added_up_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correlation, "_PIECE", 1)
+    x, kernel = numbers((3, 12, 23, 17), (3, 2, 3, 17))
+    with Operations() as operations:
+        correlate(x, kernel)
+    assert "aten.add_.Tensor" in operations.names
+    assert "aten.add.Tensor" not in operations.names
+
+
+@each_work
+@pytest.mark.usefixtures("small_pieces")
+def test_under_vmap_each_is_what_it_is_alone(
+    compute: Computation, arguments: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = [torch.stack([argument, 2 - argument, -argument]) for argument in arguments]
+    for mapped in [(i,) for i in range(len(arguments))] + [tuple(range(len(arguments)))]:
+        given = [several[i] if i in mapped else argument for i, argument in enumerate(arguments)]
+        dims = tuple(0 if i in mapped else None for i in range(len(arguments)))
+        with Operations() as operations:
+            found = torch.func.vmap(compute, in_dims=dims)(*given)
+        if mapped != (2,):  # all but the bias may be computed as ever
+            assert not {"aten.addmm.default", "aten.addmm_.default", "aten.mul.Tensor"} & operations.names
+        for index in range(3):
+            own = [every[index] if i in mapped else every for i, every in enumerate(given)]
+            with monkeypatch.context() as patch:
+                patch.setattr(correlation, "_PIECE", 1 << 18)
+                expected = compute(*own)
+            assert_same_bits(tuple(every[index] for every in found), expected)
+
+
+def test_what_needs_no_call_of_torch_is_the_tensor_itself() -> None:
+    tensor = torch.ones(3)
+    assert precision.detached(tensor) is tensor
+    assert precision.working(tensor) is tensor
+    assert precision.rounded(tensor, torch.float32) is tensor
