@@ -85,14 +85,19 @@ def test_what_cannot_be_is_refused_before_the_data_are_made(
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal that can be sent to one process there")
 def test_ctrl_c_ends_with_everything_written(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    code = "import sys; from n2nfun.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    # A shell's background jobs ignore the signal, and so does what they start.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heeding}; import sys; from n2nfun.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "train", *TINY, "--steps", "1000000", "--out", str(run)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while not (run / "log.csv").exists():  # written before the first step
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        try:
+            while not (run / "log.csv").exists():  # written before the first step
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 0, err
     assert "interrupted after" in out
     assert {path.name for path in run.iterdir()} == {
