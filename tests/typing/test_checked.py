@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,42 +12,58 @@ import pytest
 from tests.typing.users import ROOT
 
 FOLDER = Path(__file__).parent
-CHECKERS = pytest.mark.parametrize("checker", ["mypy", "pyright"])
+ERROR = re.compile(r"(?P<name>\w+)\.py:(?P<line>\d+)[:\d]*(?: -|) error: ")
+CHECKERS = [
+    pytest.param(checker, marks=pytest.mark.xdist_group(f"{checker} in its own settings"))  # one run for all tests
+    for checker in ("mypy", "pyright")
+]
 
 
-def check(checker: str, *files: Path) -> subprocess.CompletedProcess[str]:
-    where = ["--pythonpath", sys.executable] if checker == "pyright" else []
-    command = [sys.executable, "-m", checker, *where, *map(str, files)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Checked:
+    """What a checker prints of both files, and of a copy of each with errors planted in it."""
+
+    printed: str
+    planted: set[int]
+    """The lines of ``rejects.py`` at which an error is missing or is not the one that is named."""
+
+    def lines(self) -> dict[str, set[int]]:
+        """Return the lines with errors by the file's name."""
+        found = defaultdict(set)
+        for error in ERROR.finditer(self.printed):
+            found[error["name"]].add(int(error["line"]))
+        return found
 
 
-@CHECKERS
-def test_each_line_is_accepted_or_rejected_as_it_says(checker: str) -> None:
-    done = check(checker, FOLDER / "accepts.py", FOLDER / "rejects.py")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@CHECKERS
-def test_an_error_that_is_missing_or_not_named_is_found(checker: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module", params=CHECKERS)
+def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    scratch = tmp_path_factory.mktemp("planted")
     lines = (FOLDER / "rejects.py").read_text().splitlines()
     rejected = [i for i, line in enumerate(lines) if "Conv2d(32, 64, 2)" in line and "pyright: ignore" in line]
     first, right = rejected[:2]
     lines[first] = lines[first].split("  # type: ignore")[0]
     lines[right] = lines[right].replace("Conv2d(32, 64, 2)", "Conv2d(16, 64, 2)")
-    (tmp_path / "planted.py").write_text("\n".join(lines) + "\n")
-    done = check(checker, tmp_path / "planted.py")
-    assert done.returncode == 1
-    found = {int(number) for number in re.findall(r"planted\.py:(\d+)[:\d]*(?: -|) error: ", done.stdout)}
-    assert found == {first + 1, right + 1}
-
-
-@CHECKERS
-def test_a_wrong_type_is_found(checker: str, tmp_path: Path) -> None:
+    (scratch / "planted_in_rejects.py").write_text("\n".join(lines) + "\n")
     text = (FOLDER / "accepts.py").read_text()
     assert text.count("assert_type(params, Three)") == 1
-    (tmp_path / "planted.py").write_text(
-        text.replace("assert_type(params, Three)", "assert_type(params, tuple[CP, NP])")
-    )
-    done = check(checker, tmp_path / "planted.py")
-    assert done.returncode == 1
-    assert "tuple[ConvParams, NoParams, ConvParams]" in done.stdout
+    text = text.replace("assert_type(params, Three)", "assert_type(params, tuple[CP, NP])")
+    (scratch / "planted_in_accepts.py").write_text(text)
+    where = ["--pythonpath", sys.executable] if request.param == "pyright" else []
+    files = [FOLDER / "accepts.py", FOLDER / "rejects.py", *sorted(scratch.iterdir())]
+    command = [sys.executable, "-m", request.param, *where, *map(str, files)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return Checked(done.stdout, {first + 1, right + 1})
+
+
+def test_each_line_is_accepted_or_rejected_as_it_says(checked: Checked) -> None:
+    assert checked.lines().keys() == {"planted_in_accepts", "planted_in_rejects"}, checked.printed
+
+
+def test_an_error_that_is_missing_or_not_named_is_found(checked: Checked) -> None:
+    assert checked.lines()["planted_in_rejects"] == checked.planted
+
+
+def test_a_wrong_type_is_found(checked: Checked) -> None:
+    assert len(checked.lines()["planted_in_accepts"]) == 1
+    assert "tuple[ConvParams, NoParams, ConvParams]" in checked.printed
