@@ -24,6 +24,8 @@ def checked_after_the_call(function: F) -> F:
     """
     if inspect.signature(function).return_annotation is Any:
         return function
+    if "__eq__" in function.__name__:  # beartype lets it return NotImplemented, but not where mutmut has renamed it
+        return function
     try:
         return _CHECKER(function)
     except BeartypeDecorHintPep3119Exception:  # a protocol, of which only a type checker can tell who fulfils it

@@ -64,8 +64,8 @@ EQUIVALENTS = (
     Equivalent(
         "n2nfun/optim.py",
         "_check_held",
-        "if value > torch.finfo(torch.float16).max:  # all hold less",
-        ("if value >= torch.finfo(torch.float16).max:  # all hold less",),
+        "if not isinstance(value, Tensor) and value > torch.finfo(torch.float16).max:  # all hold less",
+        ("if not isinstance(value, Tensor) and value >= torch.finfo(torch.float16).max:  # all hold less",),
         "the largest number of float16 is no more than any dtype holds, so that the loop finds nothing",
     ),
     Equivalent(
@@ -151,8 +151,8 @@ EQUIVALENTS = (
     Equivalent(
         "n2nfun/layers/correlation.py",
         "_kernel_gradient_by_windows",
-        "narrow = out_channels <= prod(found.shape[3:])",
-        ("narrow = out_channels < prod(found.shape[3:])",),
+        "fewer = out_channels <= prod(found.shape[3:])",
+        ("fewer = out_channels < prod(found.shape[3:])",),
         "where there are as many of both, the two products are the same sums, of one size",
     ),
     Equivalent(
@@ -166,10 +166,34 @@ EQUIVALENTS = (
         "where to begin rises once at most, by 1, among phases of one reach: a run of a step is complete with two, in all three",
     ),
     Equivalent(
+        "n2nfun/layers/phases.py",
+        "correlate_phases",
+        "return y if (height, width) == size else y[:, : size[0], : size[1]]",
+        ("return y if ((height, width) == size) and False else y[:, : size[0], : size[1]]",),
+        "a slice of all is the same, and takes a call of torch",
+    ),
+    Equivalent(
         "n2nfun/layers/precision.py",
-        "working",
-        "return detached if wider is None else detached.to(wider)",
-        ("return detached if (wider is None) and False else detached.to(wider)",),
-        "to(None) returns the tensor itself",
+        "rounded",
+        "return tensor if tensor.dtype == dtype else tensor.to(dtype)",
+        ("return tensor if (tensor.dtype == dtype) and False else tensor.to(dtype)",),
+        "to() returns the tensor itself where its dtype is that already, and takes a call of torch",
+    ),
+    Equivalent(
+        "n2nfun/layers/constants.py",
+        "once_for_each",
+        "kept = lru_cache(maxsize=256)(function)",
+        ("kept = lru_cache(maxsize=None)(function)", "kept = lru_cache(maxsize=257)(function)"),
+        "how many results are kept says how often they are computed, not what they are",
+    ),
+    Equivalent(
+        "n2nfun/layers/spread.py",
+        "_product",
+        "return (right.t() @ left.t()).t().contiguous() if narrow(right.shape[1]) else left @ right",
+        (
+            "return (right.t() @ left.t()).t().contiguous() if (narrow(right.shape[1])) and False else left @ right",
+            "return (right.t() @ left.t()).t().contiguous() if (narrow(right.shape[1])) or True else left @ right",
+        ),
+        "the same product, turned or not: one is faster",
     ),
 )

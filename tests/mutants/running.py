@@ -30,7 +30,7 @@ SKIPPED = (
 UNUSED = ("cacheprovider", "xdist", "unraisableexception", "threadexception", "hypothesispytest")
 """Plugins of pytest that no test needs: together they take ten times as long as the first test that fails."""
 
-_CACHE = re.compile(r"^ *@lru_cache\(.*\)\n", re.MULTILINE)
+_CACHE = re.compile(r"^ *@(lru_cache\(.*\)|once_for_each)\n", re.MULTILINE)
 """mutmut leaves decorated functions as they are. A pure function is the same without its cache, and is mutated."""
 
 

@@ -24,6 +24,7 @@ _KERNELS = (
     "tests/layers/test_devices.py",
     "tests/layers/test_phases.py",
     "tests/layers/test_precision.py",
+    "tests/layers/test_transformed.py",
     "tests/layers/test_upsampling.py",
 )
 
@@ -31,7 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "n2nfun/tree.py": ("tests/test_tree.py",),
     "n2nfun/init.py": ("tests/test_init.py",),
     "n2nfun/losses.py": ("tests/test_losses.py",),
-    "n2nfun/optim.py": ("tests/test_optim.py",),
+    "n2nfun/optim.py": ("tests/test_factors.py", "tests/test_optim.py"),
     "n2nfun/compose/chain.py": _COMPOSE,
     "n2nfun/compose/checks.py": _COMPOSE,
     "n2nfun/compose/overloads.py": _COMPOSE,
