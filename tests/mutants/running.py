@@ -30,6 +30,9 @@ SKIPPED = (
 UNUSED = ("cacheprovider", "xdist", "unraisableexception", "threadexception", "hypothesispytest")
 """Plugins of pytest that no test needs: together they take ten times as long as the first test that fails."""
 
+_SPINNING = tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+"""How the lines begin by which mutmut shows that it is at work."""
+
 _CACHE = re.compile(r"^ *@(lru_cache\(.*\)|once_for_each)\n", re.MULTILINE)
 """mutmut leaves decorated functions as they are. A pure function is the same without its cache, and is mutated."""
 
@@ -85,7 +88,8 @@ def run(modules: Sequence[str], tests: Sequence[str], scratch: Path) -> list[Mut
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"mutmut failed on {', '.join(modules)}:\n{done.stdout}")
+        said = [line for line in done.stdout.splitlines() if not line.startswith(_SPINNING)]
+        raise RuntimeError("\n".join((f"mutmut failed on {', '.join(modules)}:", *said)))
     return [mutant for module in modules for mutant in read(module, scratch / "mutants")]
 
 

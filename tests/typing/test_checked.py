@@ -29,7 +29,7 @@ class Checked:
 
     def lines(self) -> dict[str, set[int]]:
         """Return the lines with errors by the file's name."""
-        found = defaultdict(set)
+        found: defaultdict[str, set[int]] = defaultdict(set)
         for error in ERROR.finditer(self.printed):
             found[error["name"]].add(int(error["line"]))
         return found
