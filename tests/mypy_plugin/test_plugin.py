@@ -31,6 +31,9 @@ class Tensor: ...
 def __getattr__(name: str) -> Any: ...
 """
 
+# All that n2nfun imports of it: what is missing here would be sought, and with it everything, in the installed one.
+STAND_INS = ("__init__.pyi", "_C/__init__.pyi", "_C/_functorch.pyi")
+
 FILES = Path(__file__).parent / "project"
 SOURCE = (FILES / "user.txt").read_text()
 OTHER = (FILES / "other.txt").read_text()
@@ -87,8 +90,9 @@ def errors(output: str) -> dict[int, str]:
 @pytest.fixture
 def project(tmp_path: Path, python: str) -> Project:
     (tmp_path / "mypy.ini").write_text(SETTINGS)
-    (tmp_path / "torch").mkdir()
-    (tmp_path / "torch" / "__init__.pyi").write_text(TORCH)
+    (tmp_path / "torch" / "_C").mkdir(parents=True)
+    for module in STAND_INS:
+        (tmp_path / "torch" / module).write_text(TORCH)
     (tmp_path / "user.py").write_text(SOURCE)
     (tmp_path / "other.py").write_text(OTHER)
     return Project(tmp_path, python)
@@ -132,3 +136,10 @@ def test_the_configured_name_is_a_plugin() -> None:
     from n2nfun.mypy_plugin import plugin  # noqa: PLC0415 - likewise
 
     assert issubclass(plugin("2.4.1"), Plugin)
+
+
+def test_nothing_of_the_installed_torch_is_read() -> None:
+    texts = [path.read_text("utf-8") for path in (ROOT / "n2nfun").rglob("*.py")]
+    imported = {name for text in texts for name in re.findall(r"^\s*(?:from|import) torch\.(\S+)", text, re.MULTILINE)}
+    assert imported
+    assert {f"{name.replace('.', '/')}.pyi" for name in imported} <= set(STAND_INS)
