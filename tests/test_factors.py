@@ -174,7 +174,7 @@ def test_results_hang_on_no_graph_of_the_tensors() -> None:
 
 def test_optimizers_of_numbers_are_equal_by_value() -> None:
     assert SGD(1) == SGD(1.0)
-    assert hash(SGD(1)) == hash(SGD(1.0))
+    assert hash(SGD(1)) == hash(SGD(1.0)) != hash(SGD(2.0))
     assert SGD(0.1) != SGD(0.2)
     assert SGD(0.1, momentum=0.5) != SGD(0.1, momentum=0.5, nesterov=True)
     assert SGD(0.1) != 0.1

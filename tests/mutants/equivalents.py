@@ -196,4 +196,44 @@ EQUIVALENTS = (
         ),
         "the same product, turned or not: one is faster",
     ),
+    Equivalent(
+        "n2nfun/factors.py",
+        "times",
+        "return [rounded(working(a) * own, a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), strict=True)]",
+        (
+            "return [rounded(working(a) * own, a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), strict=None)]",
+            "return [rounded(working(a) * own, a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), )]",
+            "return [rounded(working(a) * own, a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), strict=False)]",
+        ),
+        "_fitting() makes as many as there are tensors",
+    ),
+    Equivalent(
+        "n2nfun/factors.py",
+        "plus",
+        "return [torch.add(a, b, alpha=factor) for a, b in zip(tensors, others, strict=True)]",
+        (
+            "return [torch.add(a, b, alpha=factor) for a, b in zip(tensors, others, strict=None)]",
+            "return [torch.add(a, b, alpha=factor) for a, b in zip(tensors, others, )]",
+            "return [torch.add(a, b, alpha=factor) for a, b in zip(tensors, others, strict=False)]",
+        ),
+        "the optimizers have listed trees that are alike",
+    ),
+    Equivalent(
+        "n2nfun/factors.py",
+        "plus",
+        "for a, b, own in zip(tensors, others, _fitting(factor, tensors), strict=True)",
+        (
+            "for a, b, own in zip(tensors, others, _fitting(factor, tensors), strict=None)",
+            "for a, b, own in zip(tensors, others, _fitting(factor, tensors), )",
+            "for a, b, own in zip(tensors, others, _fitting(factor, tensors), strict=False)",
+        ),
+        "the optimizers have listed trees that are alike, and _fitting() makes as many",
+    ),
+    Equivalent(
+        "n2nfun/factors.py",
+        "_fitting",
+        "found = {dtype: wide.to(dtype) for dtype in {working(a).dtype for a in tensors}}",
+        ("found = {dtype: wide.to(None) for dtype in {working(a).dtype for a in tensors}}",),
+        "torch casts a tensor of no dimensions to the dtype of the other, as here, but anew for each",
+    ),
 )

@@ -32,6 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "n2nfun/tree.py": ("tests/test_tree.py",),
     "n2nfun/init.py": ("tests/test_init.py",),
     "n2nfun/losses.py": ("tests/test_losses.py",),
+    "n2nfun/factors.py": ("tests/test_factors.py", "tests/test_optim.py"),
     "n2nfun/optim.py": ("tests/test_factors.py", "tests/test_optim.py"),
     "n2nfun/compose/chain.py": _COMPOSE,
     "n2nfun/compose/checks.py": _COMPOSE,
