@@ -236,4 +236,11 @@ EQUIVALENTS = (
         ("found = {dtype: wide.to(None) for dtype in {working(a).dtype for a in tensors}}",),
         "torch casts a tensor of no dimensions to the dtype of the other, as here, but anew for each",
     ),
+    Equivalent(
+        "n2nfun/layers/correlation.py",
+        "at_once",
+        "return found.numel() <= _PIECE or torch.compiler.is_compiling() or vectorized(found, *others)",
+        ("return found.numel() < _PIECE or torch.compiler.is_compiling() or vectorized(found, *others)",),
+        "as many numbers as fill one piece are gathered in one",
+    ),
 )
