@@ -17,12 +17,19 @@ from n2nfun.data import read_image
 from n2nfun.data.batches import Augmentation
 from n2nfun.losses import L0, L1, MSE
 from n2nfun.metrics import psnr_mean
+from n2nfun.run import datasets
 from n2nfun.run.datasets import load_dataset
 from n2nfun.run.folder import load_run
 from n2nfun.run.training import Finished, Progress, TrainingError, run_training
 from n2nfun.testing.bits import assert_same_bits
 
 TINY = TrainConfig(steps=6, count=12, size=8, width=2, batch_size=4)
+
+
+@pytest.fixture(autouse=True)
+def few_validation_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw few pairs to judge by: to draw them takes longer than these trainings. The commands are tested with all."""
+    monkeypatch.setattr(datasets, "_MOST_VALIDATION", 64)
 
 
 def quiet(progress: Progress) -> None:
