@@ -24,7 +24,8 @@ def checked_after_the_call(function: F) -> F:
     """
     if inspect.signature(function).return_annotation is Any:
         return function
-    if "__eq__" in function.__name__:  # beartype lets it return NotImplemented, but not where mutmut has renamed it
+    # beartype lets __eq__ return NotImplemented, but not where mutmut has renamed it.
+    if "__eq__" in function.__name__ and function.__name__ != "__eq__":
         return function
     try:
         return _CHECKER(function)

@@ -102,8 +102,8 @@ def test_a_compiler_is_given_no_pieces_and_nothing_written_in_place(
     assert_same_bits(compute(*arguments), compiled)
 
 
-def test_planes_are_added_up_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correlation, "_PIECE", 1)
+@pytest.mark.usefixtures("small_pieces")
+def test_planes_are_added_up_in_place() -> None:
     x, kernel = numbers((3, 12, 23, 17), (3, 2, 3, 17))
     with Operations() as operations:
         correlate(x, kernel)
@@ -113,9 +113,7 @@ def test_planes_are_added_up_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @each_work
 @pytest.mark.usefixtures("small_pieces")
-def test_under_vmap_each_is_what_it_is_alone(
-    compute: Computation, arguments: list[Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_under_vmap_each_is_what_it_is_alone(compute: Computation, arguments: list[Tensor]) -> None:
     several = [torch.stack([argument, 2 - argument, -argument]) for argument in arguments]
     for mapped in [(i,) for i in range(len(arguments))] + [tuple(range(len(arguments)))]:
         given = [several[i] if i in mapped else argument for i, argument in enumerate(arguments)]
@@ -127,10 +125,7 @@ def test_under_vmap_each_is_what_it_is_alone(
             assert not {"aten.addmm.default", "aten.addmm_.default"} & operations.names
         for index in range(3):
             own = [every[index] if i in mapped else every for i, every in enumerate(given)]
-            with monkeypatch.context() as patch:
-                patch.setattr(correlation, "_PIECE", 1 << 18)
-                expected = compute(*own)
-            assert_same_bits(tuple(every[index] for every in found), expected)
+            assert_same_bits(tuple(every[index] for every in found), compute(*own))
 
 
 def test_what_needs_no_call_of_torch_is_the_tensor_itself() -> None:
