@@ -20,8 +20,8 @@ from torch import Tensor
 
 from examples.benchmark.machine import machine, told
 from n2nfun.layer import NoParams
-from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, correlation
-from n2nfun.layers.correlation import all_gathered, correlate, windows
+from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, lowering
+from n2nfun.layers.correlation import correlate
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser, paper
 from n2nfun.optim import SGD, SGDState
@@ -119,16 +119,6 @@ def first_layer(batch: int) -> Change:
     )
 
 
-def planes(batch: int) -> Change:
-    """Gather windows of three channels by pixels, or by planes."""
-    found = windows(random(batch, 3, 32, 32).permute(0, 2, 3, 1), (2, 2), (2, 2))
-    return Change(
-        "windows of three channels: gathered plane by plane",
-        lambda: [found.reshape(-1, 12)],
-        lambda: [all_gathered(found)],
-    )
-
-
 def turned_products(batch: int) -> Change:
     """Multiply into eight columns, or into eight rows."""
     rows, matrix = random(256 * batch, 48), random(48, 8)
@@ -139,23 +129,34 @@ def turned_products(batch: int) -> Change:
     )
 
 
+def overlapping_windows(batch: int) -> Change:
+    """Copy each number for every tap that reads it, or for every column of the kernel."""
+    x, kernel = random(18, 4 * batch, 18, 8), random(32, 3, 3, 8)
+
+    def all_copied() -> Numbers:
+        found = x.unfold(0, 3, 1).unfold(2, 3, 1).permute(0, 1, 2, 4, 5, 3).reshape(-1, 72)
+        return [(found @ kernel.view(32, 72).t()).view(16, 4 * batch, 16, 32)]
+
+    return Change("windows: copied by columns, as matrices that overlap", all_copied, lambda: [correlate(x, kernel)])
+
+
 def pieces(batch: int) -> Change:
-    """Gather all windows of a batch at once, or as many as stay in the cache."""
-    x, kernel = random(4 * batch, 10, 10, 64), random(64, 3, 3, 64)
+    """Gather the windows of all lines at once, or of as many as stay in the cache."""
+    x, kernel = random(66, batch, 66, 32), random(32, 3, 3, 32)
 
     def at_once() -> Numbers:
-        with patch.object(correlation, "_PIECE", 1 << 40):
+        with patch.object(torch.compiler, "is_compiling", lambda: True):
             return [correlate(x, kernel)]
 
-    return Change("windows of a large batch: a piece at a time", at_once, lambda: [correlate(x, kernel)])
+    return Change("windows of large images: a piece at a time", at_once, lambda: [correlate(x, kernel)])
 
 
 def few_outputs(batch: int) -> Change:
     """Gather windows for three output channels, or add up the shifted planes of one product."""
-    x, kernel = random(batch, 34, 34, 32), random(3, 3, 3, 32)
+    x, kernel = random(34, batch, 34, 32), random(3, 3, 3, 32)
 
     def by_windows() -> Numbers:
-        with patch.object(correlation, "_PIECE", 1 << 40):
+        with patch.object(lowering, "PIECE", 1 << 40):
             return [correlate(x, kernel)]
 
     return Change("many channels into few: shifted planes of one product", by_windows, lambda: [correlate(x, kernel)])
@@ -214,7 +215,7 @@ def changes(batch: int) -> list[Change]:
         phases(batch, 5),
         residues(batch),
         first_layer(batch),
-        planes(batch),
+        overlapping_windows(batch),
         turned_products(batch),
         pieces(batch),
         few_outputs(batch),

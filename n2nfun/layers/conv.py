@@ -12,7 +12,8 @@ from n2nfun.layer import In, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.correlation import correlate, in_order, kernel_gradient, pad
+from n2nfun.layers.correlation import correlate, kernel_gradient
+from n2nfun.layers.lowering import images_of, lines_of, pad
 from n2nfun.layers.phases import adjoint_phases, correlate_phases
 from n2nfun.layers.precision import rounded, working
 
@@ -23,8 +24,8 @@ __all__ = ["Conv2d", "ConvCache"]
 class ConvCache:
     """What the backward of a convolution needs of its forward."""
 
-    padded: Float[Tensor, "batch padded_height padded_width in_channels"]
-    """The input with the zeros around it, channels last, in the precision it is computed in."""
+    padded: Float[Tensor, "padded_height batch padded_width in_channels"]
+    """The input with the zeros around it, line by line, in the precision it is computed in."""
     output_shape: Shape
 
 
@@ -148,10 +149,10 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         shape = self.output_shape(tuple(x.shape))
         self._check_params("Conv2d.forward()", params, "x", x)
         vertical, horizontal = self.padding
-        padded = pad(working(x).permute(0, 2, 3, 1), vertical, vertical, horizontal, horizontal)
+        padded = pad(lines_of(working(x)), vertical, vertical, horizontal, horizontal)
         bias = None if params.bias is None else working(params.bias)
         y = correlate(padded, working(params.weight).permute(0, 2, 3, 1), bias, self.stride)
-        return rounded(y.permute(0, 3, 1, 2), x.dtype), ConvCache(padded, shape)
+        return rounded(images_of(y), x.dtype), ConvCache(padded, shape)
 
     def backward(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -159,10 +160,10 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         """``dx``: what each window that reads a pixel brings it, times the tap that reads it; and the :meth:`gradients`."""
         g = self._output_gradient(params, cache, grad)
         (rows, columns), (down, right), (vertical, horizontal) = self.kernel_size, self.stride, self.padding
-        size = (cache.padded.shape[1] - 2 * vertical, cache.padded.shape[2] - 2 * horizontal)
+        size = (cache.padded.shape[0] - 2 * vertical, cache.padded.shape[2] - 2 * horizontal)
         runs = (adjoint_phases(rows, down, vertical), adjoint_phases(columns, right, horizontal))
         dx = correlate_phases(g, working(params.weight).transpose(0, 1), None, runs, self.stride, size)
-        return rounded(dx.permute(0, 3, 1, 2), grad.dtype), self._parameter_gradients(cache, g, grad)
+        return rounded(images_of(dx), grad.dtype), self._parameter_gradients(cache, g, grad)
 
     def gradients(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -171,14 +172,14 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         return self._parameter_gradients(cache, self._output_gradient(params, cache, grad), grad)
 
     def _output_gradient(self, params: ConvParams, cache: ConvCache, grad: Tensor) -> Tensor:
-        """Check the arguments of a backward, and return grad channels last, in the working precision."""
+        """Check the arguments of a backward, and return grad line by line, in the working precision."""
         check_cache("Conv2d.backward()", cache, ConvCache)
         check_gradient("Conv2d.backward()", grad, cache.output_shape)
         self._check_params("Conv2d.backward()", params, "grad", grad)
-        batch, height, width, channels = cache.padded.shape
+        height, batch, width, channels = cache.padded.shape
         inside = (batch, channels, height - 2 * self.padding[0], width - 2 * self.padding[1])
         self._check_cached("Conv2d.backward()", cache.padded, grad, inside, cache.output_shape)
-        return in_order(working(grad).permute(0, 2, 3, 1))
+        return lines_of(working(grad)).contiguous()
 
     def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
         dkernel = kernel_gradient(cache.padded, g, self.kernel_size, self.stride)

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
-from n2nfun.layers.correlation import aligned, by_planes, correlate, pad
+from n2nfun.layers.correlation import correlate
+from n2nfun.layers.lowering import aligned, lines_of, pad, planar
 
 Taps: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 """For each phase, for each pixel that it reads: the kernel's taps that fall on the pixel."""
@@ -107,7 +108,7 @@ def correlate_phases(
     """Correlate a low-resolution image with the kernels of all phases, and lay the results between each other.
 
     Args:
-        image: (batch, low_height, low_width, in_channels), of any memory layout.
+        image: Lines (low_height, batch, low_width, in_channels), of any memory layout.
         weight: (out_channels, in_channels, kernel_height, kernel_width), likewise.
         bias: For each output channel, or None.
         runs: Of the rows and of the columns.
@@ -115,31 +116,31 @@ def correlate_phases(
         size: (height, width) of the result.
 
     Returns:
-        (batch, height, width, out_channels); 0 where no phase reads anything.
+        Lines (height, batch, width, out_channels); 0 where no phase reads anything.
     """
-    batch, channels = image.shape[0], weight.shape[0]
+    batch, channels = image.shape[1], weight.shape[0]
     steps = (-(-size[0] // scale[0]), -(-size[1] // scale[1]))
     parts = [(*pair, _between(_of_runs(image, weight, bias, *pair, steps), *pair, steps)) for pair in product(*runs)]
     if (parts[0][0].size, parts[0][1].size) == scale:
         whole = parts[0][2]
     else:
-        whole = parts[0][2].new_zeros(batch, steps[0], scale[0], steps[1], scale[1], channels)
+        whole = parts[0][2].new_zeros(steps[0], scale[0], batch, steps[1], scale[1], channels)
         for rows, columns, part in parts:
-            whole[:, :, rows.first : rows.first + rows.size, :, columns.first : columns.first + columns.size] = part
+            whole[:, rows.first : rows.first + rows.size, :, :, columns.first : columns.first + columns.size] = part
     height, width = steps[0] * scale[0], steps[1] * scale[1]
-    if by_planes(whole):
-        y = whole.permute(0, 5, 1, 2, 3, 4).reshape(batch, channels, height, width).permute(0, 2, 3, 1)
+    if planar(channels):
+        y = lines_of(whole.permute(2, 5, 0, 1, 3, 4).reshape(batch, channels, height, width))
     else:
-        y = whole.reshape(batch, height, width, channels)
-    return y if (height, width) == size else y[:, : size[0], : size[1]]
+        y = whole.reshape(height, batch, width, channels)
+    return y if (height, width) == size else y[: size[0], :, : size[1]]
 
 
 def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, columns: Run, steps: Pair) -> Tensor:
-    """Return a run's windows times its kernels: (batch, positions, positions, row phases, column phases, out_channels)."""
+    """Return a run's windows times its kernels: (positions, batch, positions, row phases, column phases, out_channels)."""
     counts = [count + run.step * (run.size - 1) for count, run in zip(steps, (rows, columns), strict=True)]
     bottom, right = (
         run.low + count + run.reach - 1 - length
-        for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=True)
+        for run, count, length in zip((rows, columns), counts, image.shape[::2], strict=True)
     )
     framed = pad(image, -rows.low, bottom, -columns.low, right)
     part = correlate(
@@ -193,8 +194,8 @@ def _fold(taps: Taps, kernel: int) -> list[list[float]]:
 
 
 def _between(part: Tensor, rows: Run, columns: Run, steps: Pair) -> Tensor:
-    """View a run's results as (batch, steps, row phases, steps, column phases, out_channels): each phase from its own start."""
-    image, row, column, row_phase, column_phase, channel = part.stride()
-    size = (part.shape[0], steps[0], rows.size, steps[1], columns.size, part.shape[5])
-    stride = (image, row, row_phase + rows.step * row, column, column_phase + columns.step * column, channel)
+    """View a run's results as (steps, row phases, batch, steps, column phases, out_channels): each phase from its own start."""
+    row, image, column, row_phase, column_phase, channel = part.stride()
+    size = (steps[0], rows.size, part.shape[1], steps[1], columns.size, part.shape[5])
+    stride = (row, row_phase + rows.step * row, image, column, column_phase + columns.step * column, channel)
     return part.as_strided(size, stride)

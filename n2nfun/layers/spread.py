@@ -11,7 +11,8 @@ from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
-from n2nfun.layers.correlation import aligned, all_gathered, at_once, gathered, narrow, pad, windows
+from n2nfun.layers.correlation import accumulate, multiply, narrow
+from n2nfun.layers.lowering import aligned, lowered, matrices, pad
 
 
 @once_for_each
@@ -32,12 +33,12 @@ def _spread(kernel: int, scale: int) -> list[list[float]]:
 
 
 def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, padding: Pair) -> tuple[Tensor, Tensor]:
-    """Return dx and dweight.
+    """Return dx, as lines, and dweight.
 
     Args:
-        x: (batch, height, width, in_channels), of any memory layout.
+        x: Lines (height, batch, width, in_channels), of any memory layout.
         weight: (out_channels, in_channels, kernel_height, kernel_width).
-        grad: (batch, out_height, out_width, out_channels), likewise.
+        grad: Lines (out_height, batch, out_width, out_channels), likewise.
         scale: How often each row and column of x is repeated.
         padding: Zeros around the enlarged x.
     """
@@ -48,24 +49,18 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     # As many zeros behind as give a window to each pixel.
     last = [
         s * (pixels - 1) + size - before - outputs
-        for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=True)
+        for s, pixels, size, before, outputs in zip(scale, x.shape[::2], reach, first, grad.shape[::2], strict=True)
     ]
-    found = windows(pad(grad, first[0], last[0], first[1], last[1]), reach, scale)
+    framed = pad(grad, first[0], last[0], first[1], last[1])
     spread = spread_map(taps, scale, weight.dtype, weight.device)
     matrix = (spread @ aligned(weight).view(-1, spread.shape[1]).t()).view(-1, in_channels)
-    pixels = aligned(x).view(-1, in_channels)
-    if at_once(found, matrix, pixels):
-        rows = all_gathered(found)
-        dx, dmatrix = _product(rows, matrix), _product(rows.t(), pixels)
-    else:
-        dx, dmatrix = pixels.new_empty(pixels.shape), matrix.new_zeros(matrix.shape)
-        for place, rows in gathered(found):
-            dx[place] = _product(rows, matrix)
-            dmatrix += _product(rows.t(), pixels[place])
-    dweight = dmatrix.view(len(spread), -1).t() @ spread
+    pixels, few = matrices(x), narrow(in_channels)
+    dx: Tensor | None = None
+    dmatrix: Tensor | None = None
+    for lines, windows in lowered(framed, reach, scale, matrix, pixels):
+        dx = multiply(windows, matrix.t(), None, dx, lines, x.shape[0])
+        dmatrix = accumulate(dmatrix, *((pixels[lines], windows) if few else (windows, pixels[lines])))
+    assert dx is not None
+    assert dmatrix is not None
+    dweight = (dmatrix.t() if few else dmatrix).reshape(len(spread), -1).t() @ spread
     return dx.view(x.shape), dweight.view(weight.shape)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Multiply two matrices, turned where the result is narrow."""
-    return (right.t() @ left.t()).t().contiguous() if narrow(right.shape[1]) else left @ right

@@ -13,7 +13,7 @@ from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.correlation import in_order
+from n2nfun.layers.lowering import images_of, lines_of
 from n2nfun.layers.phases import Run, correlate_phases, upsampled_phases
 from n2nfun.layers.precision import detached, rounded, working
 from n2nfun.layers.spread import spread_gradients
@@ -92,8 +92,8 @@ class NearestUpsampling(ChannelPreserving[NoParams, NearestCache]):
 class UpsamplingCache:
     """What the backward of an upsampling needs of its forward."""
 
-    x: Float[Tensor, "batch height width in_channels"]
-    """The input, channels last, in the precision it is computed in."""
+    x: Float[Tensor, "height batch width in_channels"]
+    """The input, line by line, in the precision it is computed in."""
     output_shape: Shape
 
 
@@ -228,10 +228,10 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         check_input("Upsampling.forward()", x)
         shape = self.output_shape(tuple(x.shape))
         self._check_params("Upsampling.forward()", params, "x", x)
-        low = working(x).permute(0, 2, 3, 1).contiguous()
+        low = lines_of(working(x)).contiguous()
         bias = None if params.bias is None else working(params.bias)
         y = correlate_phases(low, working(params.weight), bias, self._runs(), self.scale_factor, (shape[2], shape[3]))
-        return rounded(y.permute(0, 3, 1, 2), x.dtype), UpsamplingCache(low, shape)
+        return rounded(images_of(y), x.dtype), UpsamplingCache(low, shape)
 
     def backward(
         self, params: ConvParams, cache: UpsamplingCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -240,11 +240,11 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         check_cache("Upsampling.backward()", cache, UpsamplingCache)
         check_gradient("Upsampling.backward()", grad, cache.output_shape)
         self._check_params("Upsampling.backward()", params, "grad", grad)
-        batch, height, width, channels = cache.x.shape
+        height, batch, width, channels = cache.x.shape
         self._check_cached("Upsampling.backward()", cache.x, grad, (batch, channels, height, width), cache.output_shape)
-        g = in_order(working(grad).permute(0, 2, 3, 1))
+        g = lines_of(working(grad))
         dx, dweight = spread_gradients(cache.x, working(params.weight), g, self.scale_factor, self.padding)
-        return rounded(dx.permute(0, 3, 1, 2), grad.dtype), self._gradients(dweight, g, grad.dtype)
+        return rounded(images_of(dx), grad.dtype), self._gradients(dweight, g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each folded kernel at each low-resolution pixel: what ``forward`` computes."""

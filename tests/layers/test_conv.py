@@ -193,8 +193,8 @@ with unchecked():  # elsewhere in the tests such params cannot be made
     five_biases = ConvParams(params.weight, torch.zeros(5))
 x = torch.ones(2, 3, 6, 6)
 y, cache = layer.forward(params, x)
-padded_cache = ConvCache(torch.ones(2, 8, 8, 3), cache.output_shape)
-thin_cache = ConvCache(torch.ones(2, 6, 6, 2), cache.output_shape)
+padded_cache = ConvCache(torch.ones(8, 2, 8, 3), cache.output_shape)
+thin_cache = ConvCache(torch.ones(6, 2, 6, 2), cache.output_shape)
 
 
 def flat(_shape: object, _generator: object) -> torch.Tensor:

@@ -99,7 +99,7 @@ Runs = tuple[tuple[Run, ...], tuple[Run, ...]]
 
 def correlated(runs: Runs, scale: int, image: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Lay out as many phases as the image has pixels."""
-    height, width = image.shape[1:3]
+    height, _, width, _ = image.shape
     return correlate_phases(image, weight, bias, runs, (scale, scale), (scale * height, scale * width))
 
 
@@ -109,7 +109,7 @@ def test_every_precision_has_its_own_maps(dtype: torch.dtype, runs: Runs, scale:
     generator = seeded(0)
     # Sums of 15 products of numbers up to 4: all below 256, up to which bfloat16 holds every integer.
     image, weight, bias = (
-        torch.randint(-4, 5, shape, generator=generator).double() for shape in ((2, 3, 4, 1), (2, 1, 3, 5), (2,))
+        torch.randint(-4, 5, shape, generator=generator).double() for shape in ((3, 2, 4, 1), (2, 1, 3, 5), (2,))
     )
     y = correlated(runs, scale, image.to(dtype), weight.to(dtype), bias.to(dtype))
     assert_same_bits(y, correlated(runs, scale, image, weight, bias).to(dtype))
@@ -117,14 +117,14 @@ def test_every_precision_has_its_own_maps(dtype: torch.dtype, runs: Runs, scale:
 
 @pytest.mark.parametrize("channels", [1, 4, 5, 6])
 def test_few_channels_are_laid_out_plane_by_plane(channels: int) -> None:
-    y = correlated(BY_FOLDING, 2, torch.ones(2, 3, 4, 2), torch.ones(channels, 2, 3, 5))
+    y = correlated(BY_FOLDING, 2, torch.ones(3, 2, 4, 2), torch.ones(channels, 2, 3, 5))
     assert (y.stride(3), y.stride(2)) == ((6 * 8, 1) if channels < 5 else (1, channels))
 
 
 @each_kind
 def test_phases_computed_together_are_not_copied(runs: Runs, scale: int) -> None:
     with Operations() as operations:
-        correlated(runs, scale, torch.ones(2, 3, 4, 2), torch.ones(3, 2, 3, 5))
+        correlated(runs, scale, torch.ones(3, 2, 4, 2), torch.ones(3, 2, 3, 5))
     assert ("aten.new_zeros.default" in operations.names) == (runs is IN_PARTS)
 
 
@@ -133,11 +133,11 @@ def test_no_window_is_computed_that_no_phase_reads(runs: Runs, scale: int, monke
     sizes: list[tuple[int, int]] = []
 
     def noted(image: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        sizes.append((image.shape[1] - kernel.shape[1] + 1, image.shape[2] - kernel.shape[2] + 1))
+        sizes.append((image.shape[0] - kernel.shape[1] + 1, image.shape[2] - kernel.shape[2] + 1))
         return correlate(image, kernel, bias)
 
     monkeypatch.setattr(phases, "correlate", noted)
-    correlated(runs, scale, torch.ones(2, 3, 4, 2), torch.ones(3, 2, 3, 5))
+    correlated(runs, scale, torch.ones(3, 2, 4, 2), torch.ones(3, 2, 3, 5))
     # Where phases begin a step apart, the last one reads so many windows further.
     assert sizes == [
         (3 + rows.step * (rows.size - 1), 4 + columns.step * (columns.size - 1)) for rows, columns in product(*runs)
@@ -147,7 +147,7 @@ def test_no_window_is_computed_that_no_phase_reads(runs: Runs, scale: int, monke
 @each_kind
 def test_where_one_tap_falls_on_each_pixel_none_are_added_up(runs: Runs, scale: int) -> None:
     with Operations() as operations:
-        correlated(runs, scale, torch.ones(2, 3, 4, 2), torch.ones(3, 2, 3, 5))
+        correlated(runs, scale, torch.ones(3, 2, 4, 2), torch.ones(3, 2, 3, 5))
     assert ("aten.index_select.default" in operations.names) == (runs is not BY_FOLDING)
 
 

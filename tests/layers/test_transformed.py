@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from n2nfun.layers import correlation, precision, spread
+from n2nfun.layers import lowering, precision
 from n2nfun.layers.correlation import correlate, kernel_gradient
 from n2nfun.layers.spread import spread_gradients
 from n2nfun.testing.bits import assert_same_bits
@@ -38,73 +38,63 @@ def numbers(*shapes: tuple[int, ...]) -> list[Tensor]:
     return [whole_numbers(shape, generator, torch.float32) for shape in shapes]
 
 
-def correlations(in_channels: int, out_channels: int, form: str) -> list[Any]:
+def correlations(in_channels: int, out_channels: int, sizes: str) -> list[Any]:
     x, kernel, bias, grad = numbers(
-        (3, 12, 23, in_channels), (out_channels, 2, 3, in_channels), (out_channels,), (3, 11, 21, out_channels)
+        (12, 3, 23, in_channels), (out_channels, 2, 3, in_channels), (out_channels,), (11, 3, 21, out_channels)
     )
     return [
-        pytest.param(correlated, [x, kernel], id=f"{form}, without a bias"),
-        pytest.param(biased, [x, kernel, bias], id=f"{form}, with a bias"),
-        pytest.param(derived, [x, grad], id=f"{form}, kernel gradient"),
+        pytest.param(correlated, [x, kernel], id=f"{sizes}, without a bias"),
+        pytest.param(biased, [x, kernel, bias], id=f"{sizes}, with a bias"),
+        pytest.param(derived, [x, grad], id=f"{sizes}, kernel gradient"),
     ]
 
 
 WORK = [
-    *correlations(3, 17, "windows"),
-    *correlations(3, 2, "windows turned"),
-    *correlations(17, 17, "taps"),
-    *correlations(17, 3, "planes"),
-    pytest.param(upsampled, numbers((3, 5, 6, 4), (2, 4, 3, 3), (3, 10, 12, 2)), id="spread to few"),
-    pytest.param(upsampled, numbers((3, 5, 6, 17), (16, 17, 3, 3), (3, 10, 12, 16)), id="spread to many"),
+    *correlations(3, 17, "few to many"),
+    *correlations(3, 2, "few to few"),
+    *correlations(17, 17, "many to many"),
+    *correlations(17, 3, "many to few"),
+    pytest.param(upsampled, numbers((5, 3, 6, 4), (2, 4, 3, 3), (10, 3, 12, 2)), id="spread to few"),
+    pytest.param(upsampled, numbers((5, 3, 6, 17), (16, 17, 3, 3), (10, 3, 12, 16)), id="spread to many"),
 ]
 each_work = pytest.mark.parametrize(("compute", "arguments"), WORK)
 
 
-def refuse(*_: Any) -> Any:
-    pytest.fail("a form that does not fit")
-
-
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a piece hold a line at most."""
-    monkeypatch.setattr(correlation, "_PIECE", 1)
+    """Let a piece hold no more lines than it must."""
+    monkeypatch.setattr(lowering, "PIECE", 1)
 
 
-@pytest.fixture
-def no_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be done in pieces, however small these are."""
-    monkeypatch.setattr(correlation, "_PIECE", 1)
-    for module in (correlation, spread):
-        monkeypatch.setattr(module, "gathered", refuse)
+WRITING = {"aten.add_.Tensor", "aten.copy_.default", "aten.addmm_.default", "aten.addbmm_.default"}
 
 
 @each_work
 @pytest.mark.usefixtures("small_pieces")
 def test_in_pieces(compute: Computation, arguments: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
-    in_pieces = compute(*arguments)
-    for module in (correlation, spread):  # and all at once was not among them
-        monkeypatch.setattr(module, "all_gathered", refuse)
-    assert_same_bits(compute(*arguments), in_pieces)
+    with Operations() as operations:
+        in_pieces = compute(*arguments)
+    assert WRITING & operations.names
     monkeypatch.undo()
     assert_same_bits(compute(*arguments), in_pieces)
 
 
 @each_work
-@pytest.mark.usefixtures("no_pieces")
+@pytest.mark.usefixtures("small_pieces")
 def test_a_compiler_is_given_no_pieces_and_nothing_written_in_place(
     compute: Computation, arguments: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     with Operations() as operations:
         compiled = compute(*arguments)
-    assert "aten.add_.Tensor" not in operations.names
+    assert not WRITING & operations.names
     monkeypatch.undo()
     assert_same_bits(compute(*arguments), compiled)
 
 
 @pytest.mark.usefixtures("small_pieces")
 def test_planes_are_added_up_in_place() -> None:
-    x, kernel = numbers((3, 12, 23, 17), (3, 2, 3, 17))
+    x, kernel = numbers((12, 3, 23, 17), (3, 2, 3, 17))
     with Operations() as operations:
         correlate(x, kernel)
     assert "aten.add_.Tensor" in operations.names
@@ -122,7 +112,7 @@ def test_under_vmap_each_is_what_it_is_alone(compute: Computation, arguments: li
             found = torch.func.vmap(compute, in_dims=dims)(*given)
         assert "aten.mul.Scalar" not in operations.names  # addmm multiplies by 1 there, twice
         if mapped != (2,):  # with many of the bias alone, products are made as ever
-            assert not {"aten.addmm.default", "aten.addmm_.default"} & operations.names
+            assert not {"aten.addmm.default", "aten.addmm_.default", "aten.baddbmm.default"} & operations.names
         for index in range(3):
             own = [every[index] if i in mapped else every for i, every in enumerate(given)]
             assert_same_bits(tuple(every[index] for every in found), compute(*own))

@@ -93,11 +93,11 @@ EQUIVALENTS = (
     Equivalent(
         "n2nfun/layers/spread.py",
         "spread_gradients",
-        "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=True)",
+        "for s, pixels, size, before, outputs in zip(scale, x.shape[::2], reach, first, grad.shape[::2], strict=True)",
         (
-            "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=None)",
-            "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], )",
-            "for s, pixels, size, before, outputs in zip(scale, x.shape[1:3], reach, first, grad.shape[1:3], strict=False)",
+            "for s, pixels, size, before, outputs in zip(scale, x.shape[::2], reach, first, grad.shape[::2], strict=None)",
+            "for s, pixels, size, before, outputs in zip(scale, x.shape[::2], reach, first, grad.shape[::2], )",
+            "for s, pixels, size, before, outputs in zip(scale, x.shape[::2], reach, first, grad.shape[::2], strict=False)",
         ),
         "each is a pair",
     ),
@@ -133,13 +133,13 @@ EQUIVALENTS = (
     Equivalent(
         "n2nfun/layers/phases.py",
         "_of_runs",
-        "for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=True)",
+        "for run, count, length in zip((rows, columns), counts, image.shape[::2], strict=True)",
         (
-            "for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=None)",
-            "for run, count, length in zip((rows, columns), counts, image.shape[1:3], )",
-            "for run, count, length in zip((rows, columns), counts, image.shape[1:3], strict=False)",
+            "for run, count, length in zip((rows, columns), counts, image.shape[::2], strict=None)",
+            "for run, count, length in zip((rows, columns), counts, image.shape[::2], )",
+            "for run, count, length in zip((rows, columns), counts, image.shape[::2], strict=False)",
         ),
-        "each is a pair: an image's shape has four numbers",
+        "each is a pair: lines have four sizes",
     ),
     Equivalent(
         "n2nfun/layers/convolving.py",
@@ -147,13 +147,6 @@ EQUIVALENTS = (
         "fits = False",
         ("fits = None",),
         "it is only asked whether it is true",
-    ),
-    Equivalent(
-        "n2nfun/layers/correlation.py",
-        "_kernel_gradient_by_windows",
-        "fewer = out_channels <= prod(found.shape[3:])",
-        ("fewer = out_channels < prod(found.shape[3:])",),
-        "where there are as many of both, the two products are the same sums, of one size",
     ),
     Equivalent(
         "n2nfun/layers/phases.py",
@@ -168,8 +161,8 @@ EQUIVALENTS = (
     Equivalent(
         "n2nfun/layers/phases.py",
         "correlate_phases",
-        "return y if (height, width) == size else y[:, : size[0], : size[1]]",
-        ("return y if ((height, width) == size) and False else y[:, : size[0], : size[1]]",),
+        "return y if (height, width) == size else y[: size[0], :, : size[1]]",
+        ("return y if ((height, width) == size) and False else y[: size[0], :, : size[1]]",),
         "a slice of all is the same, and takes a call of torch",
     ),
     Equivalent(
@@ -185,16 +178,6 @@ EQUIVALENTS = (
         "kept = lru_cache(maxsize=256)(function)",
         ("kept = lru_cache(maxsize=None)(function)", "kept = lru_cache(maxsize=257)(function)"),
         "how many results are kept says how often they are computed, not what they are",
-    ),
-    Equivalent(
-        "n2nfun/layers/spread.py",
-        "_product",
-        "return (right.t() @ left.t()).t().contiguous() if narrow(right.shape[1]) else left @ right",
-        (
-            "return (right.t() @ left.t()).t().contiguous() if (narrow(right.shape[1])) and False else left @ right",
-            "return (right.t() @ left.t()).t().contiguous() if (narrow(right.shape[1])) or True else left @ right",
-        ),
-        "the same product, turned or not: one is faster",
     ),
     Equivalent(
         "n2nfun/factors.py",
@@ -235,12 +218,5 @@ EQUIVALENTS = (
         "found = {dtype: wide.to(dtype) for dtype in {working(a).dtype for a in tensors}}",
         ("found = {dtype: wide.to(None) for dtype in {working(a).dtype for a in tensors}}",),
         "torch casts a tensor of no dimensions to the dtype of the other, as here, but anew for each",
-    ),
-    Equivalent(
-        "n2nfun/layers/correlation.py",
-        "at_once",
-        "return found.numel() <= _PIECE or torch.compiler.is_compiling() or vectorized(found, *others)",
-        ("return found.numel() < _PIECE or torch.compiler.is_compiling() or vectorized(found, *others)",),
-        "as many numbers as fill one piece are gathered in one",
     ),
 )
