@@ -13,7 +13,7 @@ from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
 from n2nfun.layers.correlation import correlate, kernel_gradient
-from n2nfun.layers.lowering import images_of, lines_of, pad
+from n2nfun.layers.lowering import images_of, in_order, lines_of, pad
 from n2nfun.layers.phases import adjoint_phases, correlate_phases
 from n2nfun.layers.precision import rounded, working
 
@@ -172,14 +172,14 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         return self._parameter_gradients(cache, self._output_gradient(params, cache, grad), grad)
 
     def _output_gradient(self, params: ConvParams, cache: ConvCache, grad: Tensor) -> Tensor:
-        """Check the arguments of a backward, and return grad line by line, in the working precision."""
+        """Check the arguments of a backward, and return grad as lines in order, in the working precision."""
         check_cache("Conv2d.backward()", cache, ConvCache)
         check_gradient("Conv2d.backward()", grad, cache.output_shape)
         self._check_params("Conv2d.backward()", params, "grad", grad)
         height, batch, width, channels = cache.padded.shape
         inside = (batch, channels, height - 2 * self.padding[0], width - 2 * self.padding[1])
         self._check_cached("Conv2d.backward()", cache.padded, grad, inside, cache.output_shape)
-        return lines_of(working(grad)).contiguous()
+        return in_order(lines_of(working(grad)))
 
     def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
         dkernel = kernel_gradient(cache.padded, g, self.kernel_size, self.stride)

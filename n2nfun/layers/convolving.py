@@ -12,7 +12,6 @@ from n2nfun.geometry import Pair, Size, as_pair, check_count
 from n2nfun.init import Initializer, check_generator
 from n2nfun.layer import C, In, Layer, Out, Shape, ShapeError
 from n2nfun.layers.checks import check_cached_device, check_float, check_parameter, check_params
-from n2nfun.layers.lowering import total
 from n2nfun.layers.precision import rounded, working
 
 __all__ = ["ConvParams", "ConvolvingLayer"]
@@ -81,8 +80,8 @@ class ConvolvingLayer(Layer[ConvParams, C, In, Out], Generic[C, In, Out]):
         return weights + (self.out_channels if self.bias else 0)
 
     def _gradients(self, dweight: Tensor, g: Tensor, dtype: torch.dtype) -> ConvParams:
-        """Return the gradients of the parameters, from that of the weight and from grad, line by line."""
-        return ConvParams(rounded(dweight.contiguous(), dtype), rounded(total(g), dtype) if self.bias else None)
+        """Return the gradients of the parameters, from that of the weight and from grad, as lines in order."""
+        return ConvParams(rounded(dweight.contiguous(), dtype), rounded(g.sum((0, 1, 2)), dtype) if self.bias else None)
 
     def _check_cached(self, owner: str, cached: Tensor, grad: Tensor, shape: Shape, output_shape: Shape) -> None:
         """Require that this layer made the cache, of params of grad's dtype and device.

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers import lowering
-from n2nfun.layers.lowering import OVERLAPPING, aligned, lowered, matrices, pad, vectorized
+from n2nfun.layers.lowering import aligned, lines_at_a_time, lowered, matrices, pad, places, vectorized
 
 _WIDE = 16
 """With fewer columns than this a matrix product is slow; one of as few rows is not."""
@@ -33,7 +33,8 @@ def narrow(columns: int) -> bool:
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
     """Slide a kernel over padded lines: (out_height, batch, out_width, out_channels), of any memory layout."""
     out_channels, rows, columns, channels = kernel.shape
-    size = ((x.shape[0] - rows) // stride[0] + 1, x.shape[1], (x.shape[2] - columns) // stride[1] + 1, out_channels)
+    out_height, out_width = places(x, (rows, columns), stride)
+    size = (out_height, x.shape[1], out_width, out_channels)
     if (
         stride == (1, 1)
         and narrow(out_channels)
@@ -45,7 +46,7 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     matrix = aligned(kernel).view(out_channels, -1)
     y: Tensor | None = None
     for lines, windows in lowered(x, (rows, columns), stride, matrix, bias):
-        y = multiply(windows, matrix, bias, y, lines, size[0])
+        y = multiply(windows, matrix, bias, y, lines, out_height)
     assert y is not None
     return y.view(size)
 
@@ -138,9 +139,7 @@ def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
     out_channels, rows, columns, _ = kernel.shape
     matrix = aligned(kernel.permute(1, 2, 0, 3)).view(rows * columns * out_channels, channels)
     line, out_height = batch * width, height - rows + 1
-    lines = out_height
-    if not torch.compiler.is_compiling() and not vectorized(x, kernel):
-        lines = min(lines, max(OVERLAPPING, lowering.PIECE // (matrix.shape[0] * line)))
+    lines = lines_at_a_time(out_height, matrix.shape[0] * line, x, kernel)
     y: Tensor | None = None
     for first in range(0, out_height, lines):
         count = min(lines, out_height - first)

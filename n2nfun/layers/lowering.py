@@ -23,7 +23,7 @@ from n2nfun.geometry import Pair
 PIECE = 1 << 19
 """Numbers that stay in cache: so many are copied once more for one large product in place of small ones, or make a piece."""
 
-OVERLAPPING = 4
+_OVERLAPPING = 4
 """Fewer lines than this at a time would mostly gather again what the lines before them have read."""
 
 _FEW = 5
@@ -51,15 +51,13 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
 
 
 def planar(channels: int) -> bool:
-    """Choose the order in memory of lines that are the result of a layer, or come to it as a gradient."""
+    """Choose the order in memory of what a layer returns, and of the gradient that comes to it."""
     return channels < _FEW
 
 
-def total(x: Tensor) -> Tensor:
-    """Return the sum of lines over all pixels, for each channel: from one order in memory, as sums round by it."""
-    if planar(x.shape[3]):
-        return images_of(x).contiguous().sum((0, 2, 3))
-    return x.contiguous().sum((0, 1, 2))
+def in_order(x: Tensor) -> Tensor:
+    """Return lines in the one order in memory in which they are summed up: sums round by it."""
+    return lines_of(images_of(x).contiguous()) if planar(x.shape[3]) else x.contiguous()
 
 
 def aligned(x: Tensor) -> Tensor:
@@ -80,25 +78,38 @@ def vectorized(*tensors: Tensor | None) -> bool:
     return any(tensor is not None and is_batchedtensor(tensor) for tensor in tensors)
 
 
+def places(x: Tensor, kernel_size: Pair, stride: Pair) -> Pair:
+    """Count the windows of padded lines in each dimension."""
+    return (x.shape[0] - kernel_size[0]) // stride[0] + 1, (x.shape[2] - kernel_size[1]) // stride[1] + 1
+
+
+def lines_at_a_time(lines: int, each: int, *tensors: Tensor | None) -> int:
+    """Choose of how many lines a piece is, where so many numbers are made for each of them.
+
+    All at once under vmap, and in a compiler, which makes memory of its own of each piece that is written.
+    """
+    if torch.compiler.is_compiling() or vectorized(*tensors):
+        return lines
+    return min(lines, max(_OVERLAPPING, PIECE // each))
+
+
 def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
     """Gather the windows of padded lines x, some lines at a time.
 
     Yields which lines of windows these are, and the windows: (lines, batch * out_width, taps * channels), of which the next
     take the memory. They are a stack of overlapping matrices; or few windows, and then contiguous: one matrix.
     """
-    height, batch, width, channels = x.shape
+    if kernel_size == stride == (1, 1):
+        yield slice(0, x.shape[0]), matrices(x)
+        return
+    x = x.contiguous()
+    _, batch, width, channels = x.shape
     (rows, columns), (down, right) = kernel_size, stride
-    out_height, out_width = (height - rows) // down + 1, (width - columns) // right + 1
+    out_height, out_width = places(x, kernel_size, stride)
     positions, taps = batch * out_width, rows * columns * channels
     # What is many under vmap is one product for all models only where it is a product of two matrices.
     flat = out_height * positions * taps <= PIECE or vectorized(x, *others)
-    lines = out_height
-    if not flat and not torch.compiler.is_compiling():  # a compiler makes memory of its own of each piece
-        lines = min(lines, max(OVERLAPPING, PIECE // (down * columns * channels * positions)))
-    x = x.contiguous()
-    if kernel_size == stride == (1, 1):
-        yield slice(0, height), matrices(x)
-        return
+    lines = out_height if flat else lines_at_a_time(out_height, down * columns * channels * positions)
     image, line, pixel, run = width * channels, batch * width * channels, right * channels, columns * channels
     memory: Tensor | None = None
     for first in range(0, out_height, lines):

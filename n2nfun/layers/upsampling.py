@@ -13,7 +13,7 @@ from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.lowering import images_of, lines_of
+from n2nfun.layers.lowering import images_of, in_order, lines_of
 from n2nfun.layers.phases import Run, correlate_phases, upsampled_phases
 from n2nfun.layers.precision import detached, rounded, working
 from n2nfun.layers.spread import spread_gradients
@@ -242,7 +242,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         self._check_params("Upsampling.backward()", params, "grad", grad)
         height, batch, width, channels = cache.x.shape
         self._check_cached("Upsampling.backward()", cache.x, grad, (batch, channels, height, width), cache.output_shape)
-        g = lines_of(working(grad))
+        g = in_order(lines_of(working(grad)))
         dx, dweight = spread_gradients(cache.x, working(params.weight), g, self.scale_factor, self.padding)
         return rounded(images_of(dx), grad.dtype), self._gradients(dweight, g, grad.dtype)
 

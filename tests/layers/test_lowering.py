@@ -8,7 +8,7 @@ from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers import lowering
-from n2nfun.layers.lowering import aligned, images_of, lines_of, lowered, matrices, pad, total
+from n2nfun.layers.lowering import aligned, images_of, in_order, lines_of, lowered, matrices, pad
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded
@@ -130,10 +130,12 @@ def test_lines_are_matrices() -> None:
 
 @each_layout
 @pytest.mark.parametrize("channels", [1, 4, 5])
-def test_the_total_of_each_channel_has_one_order(channels: int, layout: Callable[[Tensor], Tensor]) -> None:
+def test_lines_of_few_channels_are_summed_up_as_planes(channels: int, layout: Callable[[Tensor], Tensor]) -> None:
     x = numbers(33, 2, 35, channels)
-    expected = images_of(x).contiguous().sum((0, 2, 3)) if channels < 5 else x.sum((0, 1, 2))
-    assert_same_bits(total(layout(x)), expected)
+    ordered = in_order(layout(x))
+    assert_same_bits(ordered, x)
+    assert (images_of(ordered) if channels < 5 else ordered).is_contiguous()
+    assert_same_bits(ordered.sum((0, 1, 2)), in_order(x).sum((0, 1, 2)))
 
 
 def test_no_margin_is_no_copy() -> None:
