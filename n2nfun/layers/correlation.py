@@ -77,23 +77,27 @@ def multiply(
     else:
         left, right = windows, matrix.t().expand(count, taps, columns)
     if count == height:
-        y = _product(left, right, added)
+        y = _products(left, right, added)
         return y.transpose(1, 2) if turned else y
     if y is None:
         y = matrix.new_empty(height, left.shape[1], right.shape[2])
         y = y.transpose(1, 2) if turned else y
-    _product(left, right, added, y[lines].transpose(1, 2) if turned else y[lines])
+    _products(left, right, added, y[lines].transpose(1, 2) if turned else y[lines])
     return y
 
 
-def _product(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor | None = None) -> Tensor:
-    """Return ``left @ right + added``, of matrices or stacks of them."""
-    if vectorized(left, right, added):  # there addmm multiplies by its factors, of 1
-        return left @ right if added is None else left @ right + added
-    one = left.dim() == 2
+def _product(left: Tensor, right: Tensor, added: Tensor | None) -> Tensor:
+    """Return ``left @ right + added``, of matrices."""
     if added is None:
-        return torch.mm(left, right, out=out) if one else torch.bmm(left, right, out=out)
-    return torch.addmm(added, left, right, out=out) if one else torch.baddbmm(added, left, right, out=out)
+        return left @ right
+    if vectorized(left, right, added):  # there addmm multiplies by its factors, of 1
+        return left @ right + added
+    return torch.addmm(added, left, right)
+
+
+def _products(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor | None = None) -> Tensor:
+    """Return ``left @ right + added``, of stacks of matrices."""
+    return torch.bmm(left, right, out=out) if added is None else torch.baddbmm(added, left, right, out=out)
 
 
 def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
@@ -126,7 +130,7 @@ def accumulate(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
         one, other = left.view(-1, left.shape[2]).t(), right.view(-1, right.shape[2])
         return one @ other if total is None else total.addmm_(one, other)
     if total is None:
-        return torch.addbmm(left.new_zeros(()), left.transpose(1, 2), right, beta=0)
+        return torch.addbmm(left.new_zeros(()), left.transpose(1, 2), right)
     return total.addbmm_(left.transpose(1, 2), right)
 
 
@@ -139,7 +143,7 @@ def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
     out_channels, rows, columns, _ = kernel.shape
     matrix = aligned(kernel.permute(1, 2, 0, 3)).view(rows * columns * out_channels, channels)
     line, out_height = batch * width, height - rows + 1
-    lines = lines_at_a_time(out_height, matrix.shape[0] * line, x, kernel)
+    lines = lines_at_a_time(out_height, matrix.shape[0] * line)
     y: Tensor | None = None
     for first in range(0, out_height, lines):
         count = min(lines, out_height - first)

@@ -83,12 +83,9 @@ def places(x: Tensor, kernel_size: Pair, stride: Pair) -> Pair:
     return (x.shape[0] - kernel_size[0]) // stride[0] + 1, (x.shape[2] - kernel_size[1]) // stride[1] + 1
 
 
-def lines_at_a_time(lines: int, each: int, *tensors: Tensor | None) -> int:
-    """Choose of how many lines a piece is, where so many numbers are made for each of them.
-
-    All at once under vmap, and in a compiler, which makes memory of its own of each piece that is written.
-    """
-    if torch.compiler.is_compiling() or vectorized(*tensors):
+def lines_at_a_time(lines: int, each: int) -> int:
+    """Choose of how many lines a piece is, where so many numbers are made for each of them."""
+    if torch.compiler.is_compiling():  # a compiler makes memory of its own of each piece that is written
         return lines
     return min(lines, max(_OVERLAPPING, PIECE // each))
 

@@ -191,13 +191,18 @@ def test_windows_of_a_wide_kernel_are_rows_and_of_a_narrow_one_columns(
 
 
 @pytest.mark.parametrize("piece", [1, 1 << 18])
-@pytest.mark.parametrize(("out_channels", "size"), [(7, (7, 8)), (8, (8, 8)), (9, (8, 9))])
+@pytest.mark.parametrize(
+    ("kernel", "out_channels", "size"),
+    [((2, 2), 7, (7, 8)), ((2, 2), 8, (8, 8)), ((2, 2), 9, (8, 9)), ((4, 1), 5, (5, 8)), ((1, 4), 9, (8, 9))],
+)
 def test_the_gradient_of_a_kernel_is_a_product_of_few_rows(
-    out_channels: int, size: Pair, piece: int, monkeypatch: pytest.MonkeyPatch
+    kernel: Pair, out_channels: int, size: Pair, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lowering, "PIECE", piece)
+    case = Correlation((5, 2, 6, 2), out_channels, kernel, (1, 1))
+    x, _, _, grad = case.arguments(whole_numbers)
     with Products() as products:
-        kernel_gradient(torch.ones(5, 2, 6, 2), torch.ones(4, 2, 5, out_channels), (2, 2))
+        kernel_gradient(x, grad, kernel)
     assert products.sizes == [size]
 
 

@@ -219,4 +219,18 @@ EQUIVALENTS = (
         ("found = {dtype: wide.to(None) for dtype in {working(a).dtype for a in tensors}}",),
         "torch casts a tensor of no dimensions to the dtype of the other, as here, but anew for each",
     ),
+    Equivalent(
+        "n2nfun/layers/lowering.py",
+        "lowered",
+        "found = (x[first * down :] if first else x).as_strided(size, (image, pixel, line, 1))",
+        ("found = (x[first * down :] if (first) or True else x).as_strided(size, (image, pixel, line, 1))",),
+        "a slice from the first line on is the same, and takes a call of torch",
+    ),
+    Equivalent(
+        "n2nfun/layers/correlation.py",
+        "_kernel_gradient",
+        "few = g.shape[2] <= taps",
+        ("few = g.shape[2] < taps",),
+        "where there are as many of both, the two products are the same sums, of one size",
+    ),
 )
