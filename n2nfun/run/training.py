@@ -15,7 +15,7 @@ from n2nfun.config import ConfigError, TrainConfig, config_to_json
 from n2nfun.data import NoisyPair, Pairs, Statistic
 from n2nfun.data.batches import Augmentation, BatchOrder
 from n2nfun.files import write_atomically
-from n2nfun.losses import L0, L1, MSE, Loss, LossCache
+from n2nfun.losses import MSE, LossCache
 from n2nfun.metrics import blind_psnr, psnr_mean, psnr_pooled
 from n2nfun.models import Model
 from n2nfun.optim import SGD, Adam, Optimizer
@@ -25,6 +25,7 @@ from n2nfun.run.folder import LoadedRun, RunFolder, check_out
 from n2nfun.run.log import Entry, to_csv
 from n2nfun.run.networks import build_model
 from n2nfun.run.pictures import Panel, draw_curves, draw_panels, save_figure
+from n2nfun.run.recovering import recovering_loss
 from n2nfun.schedules import constant, cosine
 from n2nfun.train import TrainState, TrainStep, fit
 
@@ -197,18 +198,6 @@ def _learned_shape(config: TrainConfig, dataset: Dataset) -> tuple[int, int, int
     return 1, dataset.channels, config.crop, config.crop
 
 
-def _loss(dataset: Dataset, steps: int) -> Loss[LossCache] | Callable[[int], Loss[LossCache]]:
-    """Return the loss that recovers what the noise keeps; of given pairs, that of the mean."""
-    keeps = Statistic.MEAN if dataset.noise is None else dataset.noise.keeps
-    match keeps:
-        case Statistic.MEAN:
-            return MSE()
-        case Statistic.MEDIAN:
-            return L1()
-        case Statistic.MODE:
-            return lambda step: L0(2 * max(0.0, 1 - step / steps))
-
-
 def _step(config: TrainConfig, model: Model[Any, Any], dataset: Dataset, steps: int) -> AnyStep:
     """Return the training step that the settings describe."""
     lr = _decided(config.lr)
@@ -218,7 +207,8 @@ def _step(config: TrainConfig, model: Model[Any, Any], dataset: Dataset, steps: 
         else Adam(lr)
     )
     schedule = cosine(lr, steps, warmup=min(steps // 10, 200)) if config.schedule == "cosine" else constant(lr)
-    loss = MSE() if config.target == "clean" else _loss(dataset, steps)
+    keeps = Statistic.MEAN if dataset.noise is None else dataset.noise.keeps  # of given pairs, the mean
+    loss = MSE() if config.target == "clean" else recovering_loss(keeps, steps)
     return TrainStep(model.layer, loss, cast("Optimizer[Any, Any]", optimizer), schedule)
 
 
