@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import tyro
 from tyro.conf import OmitSubcommandPrefixes, subcommand
 
-from n2nfun.cli import demo, denoise, evaluate, inspect, train
+from n2nfun.cli import demo, denoise, evaluate, inspect, search, train
 from n2nfun.cli.memory import keep_freed_memory
 from n2nfun.config import TrainConfig
 
@@ -19,6 +19,7 @@ Command: TypeAlias = (
     | Annotated[denoise.DenoiseConfig, subcommand("denoise")]
     | Annotated[evaluate.EvaluateConfig, subcommand("evaluate")]
     | Annotated[inspect.InspectConfig, subcommand("inspect")]
+    | Annotated[search.SearchConfig, subcommand("search")]
 )
 
 
@@ -59,3 +60,5 @@ def _run(command: Command) -> int:
             return evaluate.run(command)
         case inspect.InspectConfig():
             return inspect.run(command)
+        case search.SearchConfig():
+            return search.run(command)
