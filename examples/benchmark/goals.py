@@ -1,6 +1,6 @@
 """The project's goals of speed and memory, and how far a run reached them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from statistics import geometric_mean
 from typing import Literal, TypeAlias
@@ -17,7 +17,8 @@ class Goal:
     """How many times as fast as the best rival, or how many times its time or bytes at most."""
 
     against: str
-    own: Opponent
+    own: tuple[Opponent, ...]
+    """the better of them counts, of the rivals likewise"""
     rivals: tuple[Opponent, ...]
     goal: float | None
     """of the geometric mean over the cases; None where a figure is only shown"""
@@ -31,7 +32,7 @@ class Goal:
         """Return the ratio of each case in which both were measured."""
         found: dict[Case, float] = {}
         for case in dict.fromkeys(one.case for one in timed):
-            own = best(timed, case, (self.own,), self.field)
+            own = best(timed, case, self.own, self.field)
             rival = best(timed, case, self.rivals, self.field)
             if own is not None and rival is not None:
                 found[case] = own / rival if self.at_most else rival / own
@@ -41,13 +42,15 @@ class Goal:
         """Return a row of the table."""
         ratios = self.ratios(timed)
         if not ratios:
-            return f"| {self.against} | {self._bound(self.goal)} | {self._bound(self.worst)} | not measured | |"
+            return f"| {self.bounds} | not measured | |"
         case = (max if self.at_most else min)(ratios, key=lambda one: ratios[one])
         reached = geometric_mean(ratios.values())
-        return (
-            f"| {self.against} | {self._bound(self.goal)} | {self._bound(self.worst)} "
-            f"| {reached:.2f} | {ratios[case]:.2f}: {case} |"
-        )
+        return f"| {self.bounds} | {reached:.2f} | {ratios[case]:.2f}: {case} |"
+
+    @property
+    def bounds(self) -> str:
+        """The first cells of its row."""
+        return f"{self.against} | {self._bound(self.goal)} | {self._bound(self.worst)}"
 
     def _bound(self, bound: float | None) -> str:
         if bound is None:
@@ -56,17 +59,18 @@ class Goal:
 
 
 STEPS = (
-    Goal("speed of torch.nn eager, n2nfun eager", "n2nfun", EAGER, 2.0, 1.0),
-    Goal("speed of torch.compile of torch.nn, n2nfun compiled", "n2nfun compiled", COMPILED, 2.5, 1.2),
-    Goal("speed of JAX jit, n2nfun compiled", "n2nfun compiled", JAX, 4.0, 1.5),
-    Goal("time of the matrix products, n2nfun compiled", "n2nfun compiled", ("floor",), 2.5, at_most=True),
-    Goal("time of the matrix products, n2nfun eager", "n2nfun", ("floor",), None, at_most=True),
-    Goal("peak memory of torch.nn eager, n2nfun eager", "n2nfun", EAGER, 1.0, 1.1, "peak", at_most=True),
+    Goal("speed of torch.nn eager, n2nfun eager", ("n2nfun",), EAGER, 2.0, 1.0),
+    Goal("speed of torch.compile of torch.nn, n2nfun compiled", ("n2nfun compiled",), COMPILED, 2.5, 1.2),
+    Goal("speed of JAX jit, n2nfun compiled", ("n2nfun compiled",), JAX, 4.0, 1.5),
+    Goal("time of the matrix products, n2nfun compiled", ("n2nfun compiled",), ("floor",), 2.5, at_most=True),
+    Goal("time of the matrix products, n2nfun eager", ("n2nfun",), ("floor",), None, at_most=True),
+    Goal("time of the matrix products, torch.nn eager", EAGER, ("floor",), None, at_most=True),
+    Goal("peak memory of torch.nn eager, n2nfun eager", ("n2nfun",), EAGER, 1.0, 1.1, "peak", at_most=True),
 )
 IMAGES = (
-    Goal("speed of torch.nn in inference mode", "n2nfun", EAGER, 1.5),
-    Goal("its peak memory, of tensors", "n2nfun", EAGER, 1.0, field="peak", at_most=True),
-    Goal("its peak memory, of the process", "n2nfun", EAGER, 1.0, field="resident", at_most=True),
+    Goal("speed of torch.nn in inference mode", ("n2nfun",), EAGER, 1.5),
+    Goal("its peak memory, of tensors", ("n2nfun",), EAGER, 1.0, field="peak", at_most=True),
+    Goal("its peak memory, of the process", ("n2nfun",), EAGER, 1.0, field="resident", at_most=True),
 )
 
 
@@ -77,13 +81,20 @@ def best(timed: list[Timed], case: Case, opponents: tuple[Opponent, ...], field:
 
 
 def tables(part: Part, timed: list[Timed]) -> Iterator[str]:
-    """Write a table of a part's training steps, and one of each of its images."""
-    steps = [one for one in timed if one.part == part and isinstance(one.case, Training)]
+    """Write a table of a part's training steps, one of each size of their batches, and one of each of its images."""
+    steps = {one.case for one in timed if one.part == part and isinstance(one.case, Training)}
     if steps:
-        count = len({one.case for one in steps})
-        yield f"{part}: training steps of {count} shapes\n" + _table(STEPS, steps)
+        yield f"{part}: training steps of {len(steps)} shapes\n" + _table(STEPS, _of(steps, timed))
+    sizes = sorted({case.batch for case in steps})
+    for size in sizes if 1 < len(sizes) < len(steps) else ():
+        chosen = {case for case in steps if case.batch == size}
+        yield f"{part}: batch {size}, {len(chosen)} shapes\n" + _table(STEPS, _of(chosen, timed))
     for case in dict.fromkeys(one.case for one in timed if one.part == part and isinstance(one.case, Restoring)):
         yield f"{part}: restoring {case}\n" + _table(IMAGES, [one for one in timed if one.case == case])
+
+
+def _of(cases: Collection[Case], timed: list[Timed]) -> list[Timed]:
+    return [one for one in timed if one.case in cases]
 
 
 def _table(goals: tuple[Goal, ...], timed: list[Timed]) -> str:

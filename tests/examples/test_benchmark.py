@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from examples import benchmark
 from examples.benchmark import floor, machine, starting, with_jax, with_torch
 from examples.benchmark.__main__ import Config, main
 from examples.benchmark.agreement import check_agreement
 from examples.benchmark.cases import Restoring, Training, cases
 from examples.benchmark.floor import Product, products
-from examples.benchmark.goals import Goal, tables
+from examples.benchmark.goals import IMAGES, STEPS, Goal, tables
 from examples.benchmark.measuring import Timed
 from examples.benchmark.memory import peak
 from examples.benchmark.opponents import EAGER, JAX, RESTORING, Opponent, work
@@ -40,12 +41,13 @@ def test_it_times_all_who_make_the_same(tmp_path: Path, capsys: pytest.CaptureFi
     assert [name for name, figure in reached if figure != "not measured"] == [
         "speed of torch.nn eager, n2nfun eager",
         "time of the matrix products, n2nfun eager",
+        "time of the matrix products, torch.nn eager",
         "peak memory of torch.nn eager, n2nfun eager",
         "speed of torch.nn in inference mode",
         "its peak memory, of tensors",
         "its peak memory, of the process",
     ]
-    assert len(reached) == 9
+    assert len(reached) == 10
     times = json.loads(output.read_text())["times"]
     assert [(one["opponent"], "batch" in one["case"]) for one in times] == [
         ("n2nfun", True),
@@ -224,17 +226,35 @@ def test_the_best_of_the_rivals_counts_on_each_shape() -> None:
     found = [timed(case, name, taken) for name, row in rows for case, taken in zip(shapes, row, strict=True)]
     assert found[1].seconds == 2.0  # the median
     found.append(timed(Training("paper", 7), "n2nfun", 1.0))  # of which no rival was measured
-    speed = Goal("speed", "n2nfun", EAGER, 2.0, 1.0)
+    speed = Goal("speed", ("n2nfun",), EAGER, 2.0, 1.0)
     assert list(speed.ratios(found).values()) == [2.0, 8.0, 4.0]
     assert speed.row(found) == f"| speed | at least 2.0 | at least 1.0 | 4.00 | 2.00: {shapes[0]} |"
-    share = Goal("time", "n2nfun", EAGER, 2.5, at_most=True)
+    share = Goal("time", ("n2nfun",), EAGER, 2.5, at_most=True)
     assert share.row(found) == f"| time | at most 2.5 |  | 0.25 | 0.50: {shapes[0]} |"
+
+
+def test_sizes_of_batches_have_tables_of_their_own() -> None:
+    shapes = [Training("paper", batch, up_kernel=up) for batch in (16, 4) for up in (3, 5)]
+    found = [timed(case, name, 1.0) for case in shapes for name in ("n2nfun", "torch")]
+    heads = [table.splitlines()[0] for table in tables("grid", found)]
+    assert heads == ["grid: training steps of 4 shapes", "grid: batch 4, 2 shapes", "grid: batch 16, 2 shapes"]
+    assert len(list(tables("grid", found[:4]))) == 1
+    assert len(list(tables("grid", found[2:6]))) == 1
+
+
+def test_the_page_has_every_row() -> None:
+    page = Path(benchmark.__file__).parent.with_name("how_fast.md").read_text()
+    for goal in STEPS:
+        assert page.count(f"\n| {goal.against} |") == 2
+        assert f"\n| {goal.bounds} |" in page
+    for goal in IMAGES:
+        assert page.count(f"\n| {goal.against} (goal: {goal.bounds.split(' | ')[1]}) |") == 1
 
 
 def test_memory_that_is_not_torchs_is_not_compared() -> None:
     case = Restoring(4, 4)
     found = [timed(case, "n2nfun", 1.0), timed(case, "torch", 1.0, peak=None)]
-    assert "not measured" in Goal("memory", "n2nfun", EAGER, 1.0, field="peak", at_most=True).row(found)
+    assert "not measured" in Goal("memory", ("n2nfun",), EAGER, 1.0, field="peak", at_most=True).row(found)
     assert len(list(tables("grid", found))) == 1
     assert list(tables("default", found)) == []
 
