@@ -167,7 +167,11 @@ def test_status_on_the_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal that can be sent to one process there")
 def test_ctrl_c_leaves_a_search_that_goes_on(folder: Path) -> None:
-    code = "import sys; from n2nfun.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    code = (
+        "import signal, sys; from n2nfun.cli.main import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells turn off in the background\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", code, "search", "--plan", "long.toml", "-o", "run", "--workers", "1"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
