@@ -156,7 +156,7 @@ def few_outputs(batch: int) -> Change:
     x, kernel = random(34, batch, 34, 32), random(3, 3, 3, 32)
 
     def by_windows() -> Numbers:
-        with patch.object(lowering, "PIECE", 1 << 40):
+        with patch.object(lowering, "COPIED", 1 << 40):
             return [correlate(x, kernel)]
 
     return Change("many channels into few: shifted planes of one product", by_windows, lambda: [correlate(x, kernel)])

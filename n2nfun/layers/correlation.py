@@ -39,7 +39,7 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
         stride == (1, 1)
         and narrow(out_channels)
         and not narrow(channels)
-        and prod(size[:3]) * kernel[0].numel() > lowering.PIECE
+        and prod(size[:3]) * kernel[0].numel() > lowering.COPIED
     ):
         planes = _correlate_by_planes(aligned(x), kernel)
         return planes if bias is None else planes + bias

@@ -20,8 +20,11 @@ from torch._C._functorch import is_batchedtensor  # nothing public tells
 
 from n2nfun.geometry import Pair
 
+COPIED = 1 << 17
+"""So many numbers of windows at most are copied once more, for one large product in place of small ones."""
+
 PIECE = 1 << 19
-"""Numbers that stay in cache: so many are copied once more for one large product in place of small ones, or make a piece."""
+"""So many numbers are made at a time: they stay in cache."""
 
 _OVERLAPPING = 4
 """Fewer lines than this at a time would mostly gather again what the lines before them have read."""
@@ -105,7 +108,7 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
     out_height, out_width = places(x, kernel_size, stride)
     positions, taps = batch * out_width, rows * columns * channels
     # What is many under vmap is one product for all models only where it is a product of two matrices.
-    flat = out_height * positions * taps <= PIECE or vectorized(x, *others)
+    flat = out_height * positions * taps <= COPIED or vectorized(x, *others)
     lines = out_height if flat else lines_at_a_time(out_height, down * columns * channels * positions)
     image, line, pixel, run = width * channels, batch * width * channels, right * channels, columns * channels
     memory: Tensor | None = None
@@ -120,4 +123,6 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
             memory = x.new_empty(found.numel()) if memory is None else memory
             memory[: found.numel()].view(size).copy_(found)
         windows = memory.as_strided((count, positions, rows * run), (down * run, size[2] * run, 1))
-        yield slice(first, first + count), windows.contiguous() if flat else windows
+        if flat:
+            windows, memory = windows.contiguous(), None  # freed before the product is made
+        yield slice(first, first + count), windows

@@ -14,6 +14,7 @@ from n2nfun.layers.correlation import correlate, kernel_gradient
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded, whole_numbers
+from tests.layers.pieces import set_pieces
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not type it
@@ -103,7 +104,7 @@ def gather(amount: int, case: Correlation, monkeypatch: pytest.MonkeyPatch) -> N
     """Let so many of a correlation's windows be gathered at a time, where there are as many."""
     numbers = case.out[0] * case.x[1] * case.out[1] * case.kernel[0] * case.kernel[1] * case.x[3]
     line = case.stride[0] * case.kernel[1] * case.x[3] * case.x[1] * case.out[1]
-    monkeypatch.setattr(lowering, "PIECE", [numbers, numbers - 1, 6 * line, 1][amount])
+    set_pieces([numbers, numbers - 1, 6 * line, 1][amount], monkeypatch)
 
 
 def by_definition(x: Tensor, kernel: Tensor, stride: Pair, grad: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,7 +172,7 @@ def test_planes_are_added_up_for_few_outputs_of_many_channels(
     ("piece", "lines"), [(8 * 16 - 1, [7, 7, 7, 7, 3]), (9 * 16, [9, 9, 9, 4]), (36, [4, 4, 4, 4, 4, 4, 4, 3])]
 )
 def test_planes_are_of_a_piece_of_lines(piece: int, lines: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "PIECE", piece)
+    set_pieces(piece, monkeypatch)
     with Products() as products:
         correlate(torch.ones(32, 2, 2, 16), torch.ones(2, 2, 1, 16))
     assert products.sizes == [(4, 4 * (count + 1)) for count in lines]
@@ -186,7 +187,7 @@ def test_windows_of_a_wide_kernel_are_rows_and_of_a_narrow_one_columns(
     by_rows = (10 * out_channels, 5 * out_channels, out_channels, 1)
     assert correlate(x, kernel).stride() == (by_rows if wide else (10, 5, 1, 80))
     for piece in (2 * 5 * 8 * 12 - 1, 1):
-        monkeypatch.setattr(lowering, "PIECE", piece)
+        set_pieces(piece, monkeypatch)
         assert correlate(x, kernel).stride() == (by_rows if wide else (10 * out_channels, 5, 1, 10))
 
 
@@ -198,7 +199,7 @@ def test_windows_of_a_wide_kernel_are_rows_and_of_a_narrow_one_columns(
 def test_the_gradient_of_a_kernel_is_a_product_of_few_rows(
     kernel: Pair, out_channels: int, size: Pair, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lowering, "PIECE", piece)
+    set_pieces(piece, monkeypatch)
     case = Correlation((5, 2, 6, 2), out_channels, kernel, (1, 1))
     x, _, _, grad = case.arguments(whole_numbers)
     with Products() as products:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers import lowering
 from n2nfun.layers.lowering import aligned, images_of, in_order, lines_of, lowered, matrices, pad
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded
+from tests.layers.pieces import set_pieces
 
 each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
 
@@ -51,7 +51,7 @@ def test_windows_are_rows_of_a_matrix_for_each_line(
     layout: Callable[[Tensor], Tensor],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lowering, "PIECE", piece)
+    set_pieces(piece, monkeypatch)
     x = numbers(11, 2, 7, channels)
     expected, after = by_definition(x, kernel_size, stride), 0
     for lines, windows in lowered(layout(x), kernel_size, stride):
@@ -64,7 +64,7 @@ def test_windows_are_rows_of_a_matrix_for_each_line(
 
 def lines_at_a_time(piece: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Say of how many lines each piece is, of 20 with windows of 2 lines, with 24 numbers gathered for each line."""
-    monkeypatch.setattr(lowering, "PIECE", piece)
+    set_pieces(piece, monkeypatch)
     x = numbers(21, 2, 4, 2)
     return [len(windows) for _, windows in lowered(x, (2, 2), (1, 1))]
 
@@ -88,19 +88,19 @@ def test_pieces_hold_as_many_lines_as_stay_in_cache(
 
 
 def test_a_line_of_a_stride_counts_for_all_that_it_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "PIECE", 10 * 24)
+    set_pieces(10 * 24, monkeypatch)
     assert [len(windows) for _, windows in lowered(numbers(31, 2, 4, 2), (3, 2), (2, 1))] == [5, 5, 5]
 
 
 def test_pieces_share_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "PIECE", 1)
+    set_pieces(1, monkeypatch)
     addresses = {windows.data_ptr() for _, windows in lowered(numbers(11, 2, 5, 3), (3, 2), (1, 1))}
     assert len(addresses) == 1
 
 
 @pytest.mark.parametrize(("piece", "flat"), [(10 * 8 * 12, True), (10 * 8 * 12 - 1, False)])
 def test_few_windows_are_one_matrix_and_many_a_stack(piece: int, flat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "PIECE", piece)
+    set_pieces(piece, monkeypatch)
     ((_, windows),) = lowered(numbers(11, 2, 5, 3), (2, 2), (1, 1))
     assert windows.is_contiguous() is flat
     # Each line's windows overlap those of the next.

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from n2nfun.layers import lowering, precision
+from n2nfun.layers import precision
 from n2nfun.layers.correlation import correlate, kernel_gradient
 from n2nfun.layers.spread import spread_gradients
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import seeded, whole_numbers
+from tests.layers.pieces import set_pieces
 from tests.operations import Operations
 
 Computation = Callable[..., tuple[Tensor, ...]]
@@ -63,7 +64,7 @@ each_work = pytest.mark.parametrize(("compute", "arguments"), WORK)
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a piece hold no more lines than it must."""
-    monkeypatch.setattr(lowering, "PIECE", 1)
+    set_pieces(1, monkeypatch)
 
 
 WRITING = {"aten.add_.Tensor", "aten.copy_.default", "aten.addmm_.default", "aten.addbmm_.default"}
