@@ -128,6 +128,7 @@ def _start(config: SearchConfig) -> int:
     plan = _plan(config, None if search is None else search.plan)
     if search is not None:
         _check_same(config.out, plan, search.plan)
+        search.check_versions()
     if config.dry_run:
         return _show_estimate(plan, workers)
     if search is None:

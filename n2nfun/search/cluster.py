@@ -4,11 +4,11 @@ from collections.abc import Generator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from n2nfun.search.errors import SearchError
 from n2nfun.search.tasks import Task
+from n2nfun.search.versions import difference, versions
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -113,20 +113,14 @@ def _threads(client: "Client") -> int:
     return sum(client.nthreads().values())
 
 
-def _versions() -> dict[str, str]:
-    """Return the versions that a trial's bits depend on."""
-    return {name: version(name) for name in ("n2nfun", "torch", "numpy")}
-
-
 def _check_versions(client: "Client", address: str) -> None:
-    own = _versions()
     try:
-        found = client.run(_versions)
+        found = client.run(versions)
     except Exception as error:  # noqa: BLE001 - whatever unpickling there came to
         raise SearchError(f"the workers at {address} cannot run n2nfun ({type(error).__name__}: {error})") from None
     for worker, theirs in found.items():
-        for name, number in own.items():
-            if theirs[name] != number:
-                raise SearchError(
-                    f"{worker} has {name} {theirs[name]}, expected {number}, as here: results would differ"
-                )
+        other = difference(theirs)
+        if other is not None:
+            raise SearchError(
+                f"{worker} has {other.name} {other.theirs}, expected {other.own}, as here: results would differ"
+            )

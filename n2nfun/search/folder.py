@@ -13,6 +13,7 @@ from n2nfun.search.database import parse_url, without_password
 from n2nfun.search.ledger import Ledger
 from n2nfun.search.plan import SearchPlan, plan_from_json, plan_to_json
 from n2nfun.search.trials import Trials
+from n2nfun.search.versions import difference, versions
 
 __all__ = ["Search", "SearchFolder", "begin_search", "open_search"]
 
@@ -53,6 +54,21 @@ class Search:
     digest: str
     """Of the data."""
     ledger: Ledger
+    versions: dict[str, str]
+    """That it was begun with."""
+
+    def check_versions(self) -> None:
+        """Refuse to go on with other versions than the search was begun with: its results would not be of one kind.
+
+        Raises:
+            ConfigError: if they differ.
+        """
+        other = difference(self.versions)
+        if other is not None:
+            raise ConfigError(
+                f"{self.folder.path} was begun with {other.name} {other.theirs}, this is {other.own}, and results would "
+                "differ: go on with that one, or choose another --out"
+            )
 
     def trials(self) -> Trials:
         """Return what its workers compute."""
@@ -90,10 +106,11 @@ def begin_search(path: Path, plan: SearchPlan, ledger: str | None) -> Search:
         "search": search,
         "data": digest,
         "ledger": None if ledger is None else shown,
+        "versions": versions(),
         "plan": json.loads(plan_to_json(plan)),
     }
     write_atomically(folder.plan, (json.dumps(values, indent=2) + "\n").encode())
-    return Search(folder, plan, digest, Ledger(url, search))
+    return Search(folder, plan, digest, Ledger(url, search), values["versions"])
 
 
 def open_search(path: Path, ledger: str | None = None) -> Search:
@@ -110,15 +127,17 @@ def open_search(path: Path, ledger: str | None = None) -> Search:
     try:
         values = cast("dict[str, Any]", json.loads(folder.plan.read_text(encoding="utf-8")))
         search, digest, stored, plan = (values[name] for name in ("search", "data", "ledger", "plan"))
+        begun_with = {str(name): str(number) for name, number in values["versions"].items()}
     except FileNotFoundError:
         raise ConfigError(f"{path}: no search has begun there, expected a folder with a {folder.plan.name}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigError(f"{folder.plan}: is damaged, expected what n2nfun search wrote") from None
     kept = _default_ledger(folder) if stored is None else str(stored)
     if ledger is not None and without_password(parse_url(ledger)) != without_password(parse_url(kept)):
         raise ConfigError(f"--ledger is {without_password(parse_url(ledger))}, but {path} has its records in {kept}")
     url = kept if ledger is None else ledger
-    return Search(folder, plan_from_json(json.dumps(plan), str(folder.plan)), str(digest), Ledger(url, str(search)))
+    found = plan_from_json(json.dumps(plan), str(folder.plan))
+    return Search(folder, found, str(digest), Ledger(url, str(search)), begun_with)
 
 
 def _default_ledger(folder: SearchFolder) -> str:

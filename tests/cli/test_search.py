@@ -1,6 +1,7 @@
 """`n2nfun search`, as a person runs it: start, go on, status, report, dry run, Ctrl-C."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,14 @@ def test_a_search_that_another_driver_runs_is_refused(folder: Path, capsys: pyte
         assert "another driver runs this search" in capsys.readouterr().err
         assert main(["search", "status", "run"]) == 0
         assert main(["search", "report", "run"]) == 0
+
+
+def test_a_search_does_not_go_on_with_another_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = finished(folder).folder.plan
+    plan.write_text(re.sub(r'"torch": "[^"]*"', '"torch": "1.0"', plan.read_text()))
+    assert main(["search", "-o", "run"]) == 2
+    assert capsys.readouterr().err.startswith("n2nfun: error: run was begun with torch 1.0, this is ")
+    assert main(["search", "status", "run"]) == 0
 
 
 def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,9 @@
 """The folder of a search: begun, found again, and refused where it is another one's."""
 
 import json
+import re
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,13 @@ def test_a_plan_of_another_hand_is_refused(plan: SearchPlan, tmp_path: Path) -> 
     begun.folder.plan.write_text(json.dumps(values))
     with pytest.raises(ConfigError, match=r"search\.json: space: lr is empty"):
         open_search(tmp_path / "run")
+
+
+def test_a_search_does_not_go_on_with_another_version(plan: SearchPlan, tmp_path: Path) -> None:
+    begun = begin_search(tmp_path / "run", plan, None)
+    begun.check_versions()
+    values = json.loads(begun.folder.plan.read_text())
+    values["versions"]["torch"] = "1.0"
+    begun.folder.plan.write_text(json.dumps(values))
+    with pytest.raises(ConfigError, match=rf"was begun with torch 1\.0, this is {re.escape(version('torch'))}, and"):
+        open_search(tmp_path / "run").check_versions()

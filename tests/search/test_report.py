@@ -23,6 +23,7 @@ from n2nfun.search.report import columns_of, report_rows, rows_to_csv, rows_to_m
 from n2nfun.search.rungs import Rung
 from n2nfun.search.space import SearchSpace, Setting, training_of
 from n2nfun.search.standing import leaders
+from n2nfun.search.versions import versions
 from tests.search.drawn import records
 from tests.search.small_data import small_data
 from tests.search.tables import run_here
@@ -116,7 +117,7 @@ def search(tmp_path: Path) -> Search:
     folder = SearchFolder(tmp_path / "run")
     folder.path.mkdir()
     write_trial_data(small_data(), folder.data)
-    found = Search(folder, REAL, digest_of(folder.data), Ledger(f"sqlite:///{folder.ledger}", "a"))
+    found = Search(folder, REAL, digest_of(folder.data), Ledger(f"sqlite:///{folder.ledger}", "a"), versions())
     found.ledger.create("plan")
     return found
 
