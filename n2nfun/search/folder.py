@@ -102,15 +102,16 @@ def begin_search(path: Path, plan: SearchPlan, ledger: str | None) -> Search:
     write_trial_data(data, folder.data)
     digest = digest_of(folder.data)
     search = plan.identity(digest)
+    begun_with = versions()
     values = {
         "search": search,
         "data": digest,
         "ledger": None if ledger is None else shown,
-        "versions": versions(),
+        "versions": begun_with,
         "plan": json.loads(plan_to_json(plan)),
     }
     write_atomically(folder.plan, (json.dumps(values, indent=2) + "\n").encode())
-    return Search(folder, plan, digest, Ledger(url, search), values["versions"])
+    return Search(folder, plan, digest, Ledger(url, search), begun_with)
 
 
 def open_search(path: Path, ledger: str | None = None) -> Search:
