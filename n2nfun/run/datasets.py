@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -21,11 +22,11 @@ from n2nfun.data import (
 )
 from n2nfun.data.folders import read_tiles
 
-__all__ = ["Dataset", "load_dataset"]
+__all__ = ["MOST_VALIDATION", "Dataset", "check_channels", "load_dataset"]
 
 _HOLD_OUT = 10
 """Of this many photographs, or pairs, one is held out."""
-_MOST_VALIDATION = 512
+MOST_VALIDATION = 512
 """Pairs that are judged at a time during training."""
 _LARGEST_SAMPLE = 384
 """Height and width of the largest example picture."""
@@ -74,7 +75,7 @@ def _made(config: TrainConfig) -> Dataset:
         if not training:
             raise ConfigError(f"--data {config.data} has one image, expected at least 2: one is held out to judge by")
     pairs = make_pairs(training, noise, config.count, config.size, generator)
-    validation = make_pairs(held_out, noise, _MOST_VALIDATION, config.size, generator)
+    validation = make_pairs(held_out, noise, MOST_VALIDATION, config.size, generator)
     if config.target == "clean":
         assert pairs.clean is not None  # made pairs have it
         pairs = Pairs(pairs.first, pairs.clean, pairs.clean)
@@ -91,7 +92,7 @@ def _given(config: TrainConfig) -> Dataset:
     if len(pairs) < 2:
         raise ConfigError(f"--pairs has {len(pairs)} pairs, expected at least 2: one is held out to judge by")
     cut = _cut(len(pairs), counts)
-    training, held_out = pairs.part(0, cut), pairs.part(cut, min(len(pairs), cut + _MOST_VALIDATION))
+    training, held_out = pairs.part(0, cut), pairs.part(cut, min(len(pairs), cut + MOST_VALIDATION))
     validation = _judged(config, held_out)
     shown = validation[:4]
     samples = tuple(
@@ -103,7 +104,7 @@ def _given(config: TrainConfig) -> Dataset:
 
 def _cut(pairs: int, counts: tuple[int, ...]) -> int:
     """Return how many pairs are learned from: those of whole images, where it is known how many each image gave."""
-    wanted = pairs - max(1, min(pairs // _HOLD_OUT, _MOST_VALIDATION))
+    wanted = pairs - max(1, min(pairs // _HOLD_OUT, MOST_VALIDATION))
     borders = [*accumulate(counts)][:-1]
     return min(borders, key=lambda border: abs(border - wanted)) if borders else wanted
 
@@ -113,12 +114,21 @@ def _judged(config: TrainConfig, otherwise: Pairs) -> Pairs:
     if config.validation is None:
         return otherwise
     found = read_pairs(config.validation, second_is_clean=True)
-    if found.first.shape[1] != otherwise.first.shape[1]:
-        raise ConfigError(
-            f"--validation {config.validation} has {found.first.shape[1]} channels, "
-            f"the images to learn from have {otherwise.first.shape[1]}"
-        )
+    check_channels(config.validation, found, otherwise)
     return found
+
+
+def check_channels(validation: Path, judged: Pairs, learned: Pairs) -> None:
+    """Refuse images to judge by that have other channels than those to learn from.
+
+    Raises:
+        ConfigError: if they have.
+    """
+    if judged.first.shape[1] != learned.first.shape[1]:
+        raise ConfigError(
+            f"--validation {validation} has {judged.first.shape[1]} channels, "
+            f"the images to learn from have {learned.first.shape[1]}"
+        )
 
 
 def _part(sample: NoisyPair) -> NoisyPair:

@@ -10,13 +10,18 @@ import torch
 from n2nfun.checkpoint import Json, load_checkpoint, save_checkpoint
 from n2nfun.config import ConfigError
 from n2nfun.data import Pairs, Statistic, make_pairs, parse_noise, read_photographs
-from n2nfun.run.datasets import load_dataset
+from n2nfun.run.datasets import MOST_VALIDATION, check_channels, load_dataset
 from n2nfun.search.plan import SearchData, SearchPlan
 
-__all__ = ["TrialData", "digest_of", "load_trial_data", "prepare_data", "read_trial_data", "write_trial_data"]
-
-_JUDGED = 512
-"""Pairs made of a folder of photographs to judge by."""
+__all__ = [
+    "TrialData",
+    "digest_of",
+    "load_search_data",
+    "load_trial_data",
+    "prepare_data",
+    "read_trial_data",
+    "write_trial_data",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +66,8 @@ def load_search_data(data: SearchData) -> TrialData:
     if folder is not None:
         generator = torch.Generator().manual_seed(data.seed)
         noise = parse_noise(data.noise)
-        validation = make_pairs(read_photographs(folder), noise, _JUDGED, data.size, generator)
-    if validation.first.shape[1] != training.first.shape[1]:
-        raise ConfigError(
-            f"--validation {data.validation} has {validation.first.shape[1]} channels, "
-            f"the images to learn from have {training.first.shape[1]}"
-        )
+        validation = make_pairs(read_photographs(folder), noise, MOST_VALIDATION, data.size, generator)
+        check_channels(folder, validation, training)
     return TrialData(training, validation, Statistic.MEAN if found.noise is None else found.noise.keeps)
 
 

@@ -27,7 +27,7 @@ NAMES = ["noisy input", "Gaussian blur", "median", "total variation", "non-local
 @pytest.fixture(autouse=True)
 def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge by a few pairs, and tune on a few."""
-    monkeypatch.setattr(datasets, "_MOST_VALIDATION", 5)
+    monkeypatch.setattr(datasets, "MOST_VALIDATION", 5)
     monkeypatch.setattr(evaluation, "_JUDGED_PAIRS", 6)
     monkeypatch.setattr(evaluation, "_TUNING_PAIRS", 4)
 

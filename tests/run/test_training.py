@@ -29,7 +29,7 @@ TINY = TrainConfig(steps=6, count=12, size=8, width=2, batch_size=4)
 @pytest.fixture(autouse=True)
 def few_validation_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw few pairs to judge by: to draw them takes longer than these trainings. The commands are tested with all."""
-    monkeypatch.setattr(datasets, "_MOST_VALIDATION", 64)
+    monkeypatch.setattr(datasets, "MOST_VALIDATION", 64)
 
 
 def quiet(progress: Progress) -> None:
@@ -204,7 +204,7 @@ def test_whole_images_of_two_folders_are_held_out(tiles: tuple[int, ...], held_o
 
 
 def test_of_a_large_held_out_image_some_tiles_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("n2nfun.run.datasets._MOST_VALIDATION", 3)
+    monkeypatch.setattr("n2nfun.run.datasets.MOST_VALIDATION", 3)
     dataset = load_dataset(replace(TINY, pairs=write_folders(tmp_path, 16, 80)))
     assert (len(dataset.training), len(dataset.validation)) == (2, 3)
 

@@ -77,7 +77,7 @@ def test_other_data_than_the_search_began_with_are_refused(tmp_path: Path) -> No
 
 
 def test_photographs_may_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("n2nfun.search.data._JUDGED", 9)
+    monkeypatch.setattr("n2nfun.search.data.MOST_VALIDATION", 9)
     photographs = write_photographs(tmp_path / "photos", 3)
     found = prepare_data(plan(validation=photographs))
     again = prepare_data(plan(validation=photographs))
