@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from n2nfun.search.influence import Influence
 from n2nfun.search.records import Record
@@ -23,6 +24,7 @@ def draw_curve(records: Sequence[Record], rungs: Sequence[Rung]) -> Figure:
             marker=".",
             label=f"rung {record.rung + 1}: {'all' if samples is None else f'{samples:,}'} samples",
         )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("PSNR on held-out images, dB")
     axes.set_title(records[0].setting.key, fontsize=9)

@@ -16,7 +16,7 @@ from n2nfun.search.folder import Search
 from n2nfun.search.influence import influences
 from n2nfun.search.plan import SearchPlan
 from n2nfun.search.records import Record
-from n2nfun.search.space import Setting, training_of
+from n2nfun.search.space import Setting, training_of, trainings_of
 from n2nfun.search.standing import best_of, leaders
 from n2nfun.search.trials import trial_file
 
@@ -163,31 +163,30 @@ def write_report(search: Search) -> Report:
 def _markdown(search: Search, records: Sequence[Record], columns: Sequence[str], rows: Sequence[Row]) -> str:
     plan = search.plan
     settings = plan.space.settings()
-    trainings = len({training_of(setting) for setting in settings})
-    parts = ["# What the search found", ""]
-    parts.append(
-        f"{len(settings)} settings, {trainings} different trainings (Nesterov's form without momentum is plain SGD, "
-        f"to the bit); seed {plan.data.seed}."
+    size = (
+        f"{len(settings)} settings, {len(trainings_of(settings))} different trainings (Nesterov's form without momentum is "
+        f"plain SGD, to the bit); seed {plan.data.seed}."
     )
-    lines = ["The PSNR is the mean over held-out images, in dB, after each rung (samples x epochs)."]
-    if any(record.psnr_mean is None and record.score is not None for record in records):
-        lines = ["No clean images are known: the PSNR is estimated from the noisy pairs, in dB, after each rung."]
-    return "\n".join([*parts, *lines, "", rows_to_markdown(columns, rows), ""])
+    blind = any(record.psnr_mean is None and record.score is not None for record in records)
+    psnr = (
+        "No clean images are known: the PSNR is estimated from the noisy pairs, in dB, after each rung."
+        if blind
+        else "The PSNR is the mean over held-out images, in dB, after each rung (samples x epochs)."
+    )
+    return "\n".join(["# What the search found", "", size, psnr, "", rows_to_markdown(columns, rows), ""])
 
 
 def _write_winner(search: Search, best: Record) -> Path | None:
     """Make the folder of the best network from the file that its trial has left; None where there is none."""
     if best.rung != len(search.plan.rungs) - 1:
         return None
-    for setting in (best.setting, training_of(best.setting)):
-        file = trial_file(search.folder.path, best.rung, setting)
-        try:
-            load_checkpoint(file)
-        except CheckpointError:
-            continue
-        folder = RunFolder(search.folder.winner)
-        folder.path.mkdir(exist_ok=True)
-        write_atomically(folder.checkpoint, file.read_bytes())
-        folder.write_json(folder.config, config_to_json(best.setting.config()))
-        return folder.path
-    return None
+    file = trial_file(search.folder.path, best.rung, training_of(best.setting))
+    try:
+        load_checkpoint(file)
+    except CheckpointError:
+        return None
+    folder = RunFolder(search.folder.winner)
+    folder.path.mkdir(exist_ok=True)
+    write_atomically(folder.checkpoint, file.read_bytes())
+    folder.write_json(folder.config, config_to_json(best.setting.config()))
+    return folder.path

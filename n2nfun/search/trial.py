@@ -79,10 +79,9 @@ def run_trial(
         known = f"{search} {setting.key} {number} {rung}"
         fresh = step.init(torch.Generator().manual_seed(seed))
         progress = _Progress(fresh)
-        if keeping is not None:
-            like, _ = step(
-                fresh, training.order.batch(0)
-            )  # an optimizer's state may have its final form only after a step
+        if keeping is not None and keeping.file.exists():
+            # An optimizer's state may have its final form only after a step.
+            like, _ = step(fresh, training.order.batch(0))
             progress = _read(keeping.file, known, like) or progress
         unkept = 0.0
         while progress.state.step < rung.epochs * training.order.steps_per_epoch and not progress.reason:
