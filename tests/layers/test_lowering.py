@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
+from n2nfun.layers import lowering
 from n2nfun.layers.lowering import aligned, images_of, in_order, lines_of, lowered, matrices, pad
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
@@ -64,7 +65,8 @@ def test_windows_are_rows_of_a_matrix_for_each_line(
 
 def lines_at_a_time(piece: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Say of how many lines each piece is, of 20 with windows of 2 lines, with 24 numbers gathered for each line."""
-    set_pieces(piece, monkeypatch)
+    monkeypatch.setattr(lowering, "COPIED", 1)
+    monkeypatch.setattr(lowering, "PIECE", piece)
     x = numbers(21, 2, 4, 2)
     return [len(windows) for _, windows in lowered(x, (2, 2), (1, 1))]
 
@@ -98,9 +100,9 @@ def test_pieces_share_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(addresses) == 1
 
 
-@pytest.mark.parametrize(("piece", "flat"), [(10 * 8 * 12, True), (10 * 8 * 12 - 1, False)])
-def test_few_windows_are_one_matrix_and_many_a_stack(piece: int, flat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_pieces(piece, monkeypatch)
+@pytest.mark.parametrize(("copied", "flat"), [(10 * 8 * 12, True), (10 * 8 * 12 - 1, False)])
+def test_few_windows_are_one_matrix_and_many_a_stack(copied: int, flat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lowering, "COPIED", copied)
     ((_, windows),) = lowered(numbers(11, 2, 5, 3), (2, 2), (1, 1))
     assert windows.is_contiguous() is flat
     # Each line's windows overlap those of the next.
