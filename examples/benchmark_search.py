@@ -175,6 +175,21 @@ def table(steps: Counter[Training], times: Times) -> str:
     return "\n".join(lines)
 
 
+def batch_table(steps: Counter[Training], times: Times) -> str:
+    """Show for each size of batch what part of the time it takes, and how it compares, in as many processes as the search has."""
+    own, *rivals = [way for way in next(iter(times.values())) if way.threads == 1]
+    totals: dict[int, tuple[float, float]] = {}
+    for case, count in steps.items():
+        ours, theirs = totals.get(case.batch, (0.0, 0.0))
+        best = min(times[case][rival] for rival in rivals)
+        totals[case.batch] = (ours + count * times[case][own], theirs + count * best)
+    whole = sum(ours for ours, _ in totals.values())
+    lines = ["| batch | part of the time | n2nfun is faster than torch.nn |", "|---|---|---|"]
+    for batch, (ours, theirs) in sorted(totals.items()):
+        lines.append(f"| {batch} | {100 * ours / whole:.0f} % | {theirs / ours:.2f} times |")
+    return "\n".join(lines)
+
+
 def share_table(shares: Sequence[RungShare]) -> str:
     """Show what became of the workers' time."""
     lines = ["| rung | trainings | minutes | trained and judged |", "|---|---|---|---|"]
@@ -199,7 +214,7 @@ def main(config: Config) -> None:
     with tempfile.TemporaryDirectory() as compiled:
         times = time_steps(list(steps), config, Path(compiled))
     shares = shares_of(entries, config.workers)
-    print("\n" + table(steps, times) + "\n\n" + share_table(shares))
+    print(*("\n" + one for one in (table(steps, times), batch_table(steps, times), share_table(shares))), sep="\n")
     about = machine(config.workers)
     print("\n" + told(about))
     rows = [

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from examples.benchmark.cases import Training
-from examples.benchmark_search import Config, RungShare, Way, main, shares_of, table
+from examples.benchmark_search import Config, RungShare, Way, batch_table, main, shares_of, table
 from n2nfun.cli.main import main as n2nfun
 from n2nfun.search.folder import begin_search
 from n2nfun.search.ledger import Entry
@@ -80,6 +80,8 @@ def test_the_better_layout_counts_for_each_shape() -> None:
     times = {one: {own: 1.0, plain: 2.0, last: 5.0}, two: {own: 2.0, plain: 9.0, last: 3.0}}
     rows = table(Counter({one: 60, two: 120}), times).splitlines()[2:]
     assert rows == ["| n2nfun | 2 | 1 | 5.0 | 1.00 times |", "| torch.nn, eager | 2 | 1 | 8.0 | 1.60 times |"]
+    rows = batch_table(Counter({one: 60, two: 120}), times).splitlines()[2:]
+    assert rows == ["| 4 | 20 % | 2.00 times |", "| 16 | 80 % | 1.50 times |"]
 
 
 def test_settings_of_one_training_count_once() -> None:

@@ -1,0 +1,1 @@
+"""The course report's search, run whole, and what it found."""
