@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
 from statistics import median
 from typing import Annotated, TypeAlias
@@ -129,7 +129,7 @@ def time_steps(cases: Sequence[Training], config: Config, compiled: Path) -> Tim
     found: dict[Training, dict[Way, float]] = {}
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(config.workers))
-        teams = {
+        teams: dict[Way, list[Worker]] = {
             way: [
                 stack.enter_context(Worker(way.opponent, Surroundings("default", way.threads, compiled)))
                 for _ in range(way.processes)
@@ -139,12 +139,12 @@ def time_steps(cases: Sequence[Training], config: Config, compiled: Path) -> Tim
         for case in cases:
             expected: Made | None = None
             for team in teams.values():
-                for prepared in pool.map(lambda worker: worker.prepare(case), team):  # noqa: B023 - done in this round
+                for prepared in pool.map(Worker.prepare, team, repeat(case)):
                     expected = expected or prepared.made
                     check_agreement(case, prepared.made, expected)
             times = {way: list[float]() for way in ways}
             for _, (way, team) in product(range(config.rounds), teams.items()):
-                each = list(pool.map(lambda worker: worker.time(config.seconds), team))
+                each = list(pool.map(Worker.time, team, repeat(config.seconds)))
                 times[way].append(1 / sum(1 / seconds for seconds in each))
             found[case] = {way: median(times[way]) for way in ways}
             print(f"{case}: " + "; ".join(f"{way}: {1000 * found[case][way]:.3f} ms" for way in ways), flush=True)
