@@ -28,17 +28,26 @@ from typing import Annotated, TypeAlias
 
 import tyro
 
-from examples.benchmark.agreement import check_agreement
+from examples.benchmark.agreement import check_all
 from examples.benchmark.cases import Training
 from examples.benchmark.machine import machine, told, write
-from examples.benchmark.opponents import Opponent
-from examples.benchmark.work import Made
+from examples.benchmark.opponents import EAGER, Opponent
 from examples.benchmark.worker import Surroundings, Worker
 from n2nfun.search.folder import Search, open_search
 from n2nfun.search.ledger import Entry
 from n2nfun.search.space import training_of
+from n2nfun.search.standing import standing
 
-OPPONENTS: tuple[Opponent, ...] = ("n2nfun", "torch", "torch channels_last")
+SIDES: Mapping[str, tuple[Opponent, ...]] = {"n2nfun": ("n2nfun",), "torch.nn, eager": EAGER}
+"""Who is compared; of several the better counts."""
+
+Plan: TypeAlias = tuple[int, int]
+"""How many processes, and threads of each."""
+
+
+def plans_for(workers: int) -> list[Plan]:
+    """Return a process for each core, as the search runs, and one process for all."""
+    return list(dict.fromkeys([(workers, 1), (1, workers)]))
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,6 @@ def steps_of(search: Search, entries: Sequence[Entry]) -> Counter[Training]:
         (entry.record.rung, training_of(entry.record.setting)) for entry in entries if entry.record.status == "finished"
     }:
         rung = search.plan.rungs[number]
-        samples = search.plan.data.count if rung.samples is None else rung.samples
         case = Training(
             "paper",
             setting.batch_size,
@@ -100,7 +108,7 @@ def steps_of(search: Search, entries: Sequence[Entry]) -> Counter[Training]:
             setting.up_kernel,
             size=search.plan.data.size,
         )
-        found[case] += rung.epochs * math.ceil(samples / setting.batch_size)
+        found[case] += rung.epochs * math.ceil(rung.samples_of(search.plan.data.count) / setting.batch_size)
     return found
 
 
@@ -124,8 +132,7 @@ def time_steps(cases: Sequence[Training], config: Config, compiled: Path) -> Tim
     Raises:
         RuntimeError: if one fails, or two of them do not make the same.
     """
-    plans = dict.fromkeys([(config.workers, 1), (1, config.workers)])
-    ways = [Way(opponent, *plan) for plan, opponent in product(plans, OPPONENTS)]
+    ways = [Way(one, *plan) for plan, side in product(plans_for(config.workers), SIDES.values()) for one in side]
     found: dict[Training, dict[Way, float]] = {}
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(config.workers))
@@ -137,11 +144,8 @@ def time_steps(cases: Sequence[Training], config: Config, compiled: Path) -> Tim
             for way in ways
         }
         for case in cases:
-            expected: Made | None = None
-            for team in teams.values():
-                for prepared in pool.map(Worker.prepare, team, repeat(case)):
-                    expected = expected or prepared.made
-                    check_agreement(case, prepared.made, expected)
+            prepared = ((way, pool.map(Worker.prepare, team, repeat(case))) for way, team in teams.items())
+            check_all(case, ((str(way), one.made) for way, each in prepared for one in each))
             times = {way: list[float]() for way in ways}
             for _, (way, team) in product(range(config.rounds), teams.items()):
                 each = list(pool.map(Worker.time, team, repeat(config.seconds)))
@@ -151,41 +155,33 @@ def time_steps(cases: Sequence[Training], config: Config, compiled: Path) -> Tim
     return found
 
 
-def table(steps: Counter[Training], times: Times) -> str:
-    """Compare what all the steps would have taken, each way; of torch.nn the better layout for each shape."""
-    ways = list(next(iter(times.values())))
-    own = sum(count * times[case][ways[0]] for case, count in steps.items())
+def total(steps: Mapping[Training, int], times: Times, plan: Plan, opponents: tuple[Opponent, ...]) -> float:
+    """Return the seconds of all the steps; the better of the opponents counts for each shape."""
+    return sum(count * min(times[case][Way(one, *plan)] for one in opponents) for case, count in steps.items())
+
+
+def table(steps: Counter[Training], times: Times, workers: int) -> str:
+    """Compare what all the steps would have taken, each way."""
     lines = [
         "| | processes | threads of each | minutes for all steps | n2nfun, a process for each core, is faster |",
         "|---|---|---|---|---|",
     ]
-    for processes, threads in dict.fromkeys((way.processes, way.threads) for way in ways):
-        for name in ("n2nfun", "torch"):
-            total = sum(
-                count
-                * min(
-                    seconds
-                    for way, seconds in times[case].items()
-                    if (way.processes, way.threads) == (processes, threads) and way.opponent.startswith(name)
-                )
-                for case, count in steps.items()
-            )
-            shown = "torch.nn, eager" if name == "torch" else name
-            lines.append(f"| {shown} | {processes} | {threads} | {total / 60:.1f} | {total / own:.2f} times |")
+    own, *_ = plans = plans_for(workers)
+    for plan, (name, opponents) in product(plans, SIDES.items()):
+        seconds = total(steps, times, plan, opponents)
+        ratio = seconds / total(steps, times, own, SIDES["n2nfun"])
+        lines.append(f"| {name} | {plan[0]} | {plan[1]} | {seconds / 60:.1f} | {ratio:.2f} times |")
     return "\n".join(lines)
 
 
-def batch_table(steps: Counter[Training], times: Times) -> str:
+def batch_table(steps: Counter[Training], times: Times, workers: int) -> str:
     """Show for each size of batch what part of the time it takes, and how it compares, in as many processes as the search has."""
-    own, *rivals = [way for way in next(iter(times.values())) if way.threads == 1]
-    totals: dict[int, tuple[float, float]] = {}
-    for case, count in steps.items():
-        ours, theirs = totals.get(case.batch, (0.0, 0.0))
-        best = min(times[case][rival] for rival in rivals)
-        totals[case.batch] = (ours + count * times[case][own], theirs + count * best)
-    whole = sum(ours for ours, _ in totals.values())
     lines = ["| batch | part of the time | n2nfun is faster than torch.nn |", "|---|---|---|"]
-    for batch, (ours, theirs) in sorted(totals.items()):
+    own, *_ = plans_for(workers)
+    whole = total(steps, times, own, SIDES["n2nfun"])
+    for batch in sorted({case.batch for case in steps}):
+        part = {case: count for case, count in steps.items() if case.batch == batch}
+        ours, theirs = (total(part, times, own, opponents) for opponents in SIDES.values())
         lines.append(f"| {batch} | {100 * ours / whole:.0f} % | {theirs / ours:.2f} times |")
     return "\n".join(lines)
 
@@ -208,13 +204,14 @@ def main(config: Config) -> None:
     if search.plan.data.pairs:
         raise SystemExit(f"{config.run}: the search is on pairs of its own, expected one on photographs")
     entries = search.ledger.entries()
-    if {entry.record.rung for entry in entries} != set(range(len(search.plan.rungs))):
+    if not standing(search.plan, entries).complete:
         raise SystemExit(f"{config.run}: the search is not complete; the same n2nfun search command goes on with it")
     steps = steps_of(search, entries)
     with tempfile.TemporaryDirectory() as compiled:
         times = time_steps(list(steps), config, Path(compiled))
     shares = shares_of(entries, config.workers)
-    print(*("\n" + one for one in (table(steps, times), batch_table(steps, times), share_table(shares))), sep="\n")
+    compared = (one(steps, times, config.workers) for one in (table, batch_table))
+    print(*("\n" + one for one in (*compared, share_table(shares))), sep="\n")
     about = machine(config.workers)
     print("\n" + told(about))
     rows = [

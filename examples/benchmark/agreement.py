@@ -1,5 +1,7 @@
 """Whether two opponents have made the same."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 
@@ -11,6 +13,22 @@ DIGITS = torch.finfo(torch.float32).eps
 QUARTER_OF_THE_DIGITS = DIGITS**0.25
 """Two ways to compute the same differ by less, even where another rounding switches a ReLU at one of a small image's
 positions; two different steps by more."""
+
+
+def check_all(case: Case, found: Iterable[tuple[str, Made]]) -> None:
+    """Compare what each opponent, who is named, has made with what the first one has.
+
+    Raises:
+        RuntimeError: if they differ by more than roundings; a note says who.
+    """
+    expected: Made | None = None
+    for name, made in found:
+        expected = expected or made
+        try:
+            check_agreement(case, made, expected)
+        except RuntimeError as error:
+            error.add_note(f"opponent: {name}")
+            raise
 
 
 def check_agreement(case: Case, found: Made, expected: Made) -> None:

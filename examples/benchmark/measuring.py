@@ -8,10 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
-from examples.benchmark.agreement import check_agreement
+from examples.benchmark.agreement import check_all
 from examples.benchmark.cases import Case, Part, Restoring, Training
 from examples.benchmark.opponents import RESTORING, Opponent
-from examples.benchmark.work import Made
 from examples.benchmark.worker import Allocator, Memory, Prepared, Surroundings, Worker
 
 Key: TypeAlias = tuple[Opponent, Allocator]
@@ -118,16 +117,14 @@ def _started(contestants: dict[Key, Surroundings], stack: ExitStack) -> dict[Key
 
 def _check(case: Case, prepared: dict[Key, Prepared]) -> None:
     """Require that all have made the same; the floor makes nothing."""
-    expected: Made | None = None
-    for (opponent, allocator), one in prepared.items():
-        if opponent == "floor":
-            continue
-        expected = expected or one.made
-        try:
-            check_agreement(case, one.made, expected)
-        except RuntimeError as error:
-            error.add_note(f"opponent: {opponent}, {allocator} allocator")
-            raise
+    check_all(
+        case,
+        (
+            (f"{opponent}, {allocator} allocator", one.made)
+            for (opponent, allocator), one in prepared.items()
+            if opponent != "floor"
+        ),
+    )
 
 
 def _timed(part: Part, case: Case, key: Key, times: list[float], prepared: Prepared, memory: Memory) -> Timed:

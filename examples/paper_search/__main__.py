@@ -16,7 +16,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeAlias
 
-NAMES = ("Nesterov", "momentum", "learning rate", "hidden", "up kernel", "down kernel", "batch size")
+from n2nfun.search.report import COLUMNS
+
+_, *NAMES = COLUMNS
 OWN = Path(__file__).with_name("report.csv")
 
 Grid: TypeAlias = Mapping[tuple[str, ...], float]
@@ -26,8 +28,9 @@ Grid: TypeAlias = Mapping[tuple[str, ...], float]
 def read(file: Path) -> Grid:
     """Read the trainings that finished in the first rung."""
     with file.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
-    first = next(name for name in rows[0] if " x " in name)
+        table = csv.DictReader(lines)
+        rows, header = list(table), list(table.fieldnames or ())
+    first = header[len(COLUMNS)]
     return {
         tuple(row[name] for name in NAMES): float(row[first])
         for row in rows

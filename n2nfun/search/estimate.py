@@ -61,7 +61,7 @@ def estimate(plan: SearchPlan, workers: int) -> tuple[RungEstimate, ...]:
                 timed[shape] = _time(shape, data)
     found: list[RungEstimate] = []
     for rung, size in zip(plan.rungs, plan.sizes(), strict=True):
-        samples = count if rung.samples is None else rung.samples
+        samples = rung.samples_of(count)
         each = [_seconds(timed[_shape(training)], training, samples, rung) for training in trainings]
         most = size if size < len(settings) else len(trainings)
 

@@ -34,6 +34,10 @@ class Rung:
             if value is not None and value < 1:
                 raise ConfigError(f"rungs: {name} is {value}, expected at least 1")
 
+    def samples_of(self, count: int) -> int:
+        """Return how many pairs each training sees in an epoch, where there are so many in all."""
+        return count if self.samples is None else self.samples
+
 
 PAPER_RUNGS = (
     Rung(None, 1_000, epochs=10),

@@ -111,8 +111,7 @@ def _pace(each: Sequence[Entry]) -> float | None:
 
 
 def _seconds_left(plan: SearchPlan, by_rung: list[list[Record]], each: Sequence[Entry], pace: float) -> float:
-    seen = [plan.data.count if rung.samples is None else rung.samples for rung in plan.rungs]
-    work = [samples * rung.epochs for samples, rung in zip(seen, plan.rungs, strict=True)]
+    work = [rung.samples_of(plan.data.count) * rung.epochs for rung in plan.rungs]
     recent = each[-_RECENT:]
     at_a_time = max(1.0, pace * sum(entry.record.seconds for entry in recent) / len(recent))
     rate = sum(entry.record.seconds for entry in each) / sum(work[entry.record.rung] for entry in each)

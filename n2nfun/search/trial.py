@@ -125,8 +125,7 @@ class Training:
 
 def training_step(setting: Setting, rung: Rung, data: TrialData, seed: int) -> Training:
     """Return the batches, the network and the training step of a trial."""
-    samples = len(data.training) if rung.samples is None else rung.samples
-    order = BatchOrder(data.training.part(0, samples), setting.batch_size, seed)
+    order = BatchOrder(data.training.part(0, rung.samples_of(len(data.training))), setting.batch_size, seed)
     training = training_of(setting)
     model = build_model(training.config(), data.channels)
     optimizer = SGD(training.lr, momentum=training.momentum, nesterov=training.nesterov)

@@ -69,7 +69,9 @@ def test_it_refuses_a_search_that_it_cannot_time(
     monkeypatch.chdir(tmp_path)
     np.savez("pairs.npz", first=np.zeros((8, 3, 8, 8), "float32"), second=np.zeros((8, 3, 8, 8), "float32"))
     plan = SearchPlan(SearchSpace(), (Rung(epochs=1),), data)
-    begin_search(Path("run"), plan, None).ledger.create(plan_to_json(plan))
+    search = begin_search(Path("run"), plan, None)
+    search.ledger.create(plan_to_json(plan))
+    search.ledger.commit([Record(search.ledger.search, 0, plan.space.settings()[0], "finished", 1.0, seconds=1.0)])
     with pytest.raises(SystemExit, match=reason):
         main(Config(Path("run")))
 
@@ -78,9 +80,16 @@ def test_the_better_layout_counts_for_each_shape() -> None:
     one, two = (Training("paper", batch) for batch in (4, 16))
     own, plain, last = (Way(opponent, 2, 1) for opponent in ("n2nfun", "torch", "torch channels_last"))
     times = {one: {own: 1.0, plain: 2.0, last: 5.0}, two: {own: 2.0, plain: 9.0, last: 3.0}}
-    rows = table(Counter({one: 60, two: 120}), times).splitlines()[2:]
-    assert rows == ["| n2nfun | 2 | 1 | 5.0 | 1.00 times |", "| torch.nn, eager | 2 | 1 | 8.0 | 1.60 times |"]
-    rows = batch_table(Counter({one: 60, two: 120}), times).splitlines()[2:]
+    for each in times.values():  # all take twice as long in one process
+        each |= {Way(way.opponent, 1, 2): 2 * seconds for way, seconds in each.items()}
+    rows = table(Counter({one: 60, two: 120}), times, 2).splitlines()[2:]
+    assert rows == [
+        "| n2nfun | 2 | 1 | 5.0 | 1.00 times |",
+        "| torch.nn, eager | 2 | 1 | 8.0 | 1.60 times |",
+        "| n2nfun | 1 | 2 | 10.0 | 2.00 times |",
+        "| torch.nn, eager | 1 | 2 | 16.0 | 3.20 times |",
+    ]
+    rows = batch_table(Counter({one: 60, two: 120}), times, 2).splitlines()[2:]
     assert rows == ["| 4 | 20 % | 2.00 times |", "| 16 | 80 % | 1.50 times |"]
 
 
