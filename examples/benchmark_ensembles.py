@@ -4,7 +4,8 @@
 
 The course report's network; each copy has a seed, a learning rate, a momentum and a Nesterov flag of its own, and all see
 the same batches. Both ways start from the same states and must make the same losses, to rounding, in their first steps;
-then they are timed in turn, a block of steps each, round after round. On a CUDA device where there is one.
+then they are timed in turn, a block of steps each, round after round; the steps are captured, unless told otherwise. On a
+CUDA device where there is one.
 """
 
 import os
@@ -21,6 +22,7 @@ import tyro
 from torch import Tensor
 
 from examples.benchmark.machine import machine, told, write
+from n2nfun.capture import captured
 from n2nfun.ensemble import EnsembleStep
 from n2nfun.losses import MSE
 from n2nfun.models import paper
@@ -44,6 +46,8 @@ class Config:
     """how many images of 32 x 32"""
     hidden: tuple[int, int] = (16, 32)
     """channels of the networks"""
+    captured: bool = True
+    """whether steps are recorded and repeated"""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     """where to compute"""
     threads: int = os.cpu_count() or 1
@@ -82,15 +86,17 @@ def ways(config: Config, size: int, count: int) -> tuple[Way, Way]:
     several = ensemble.init([torch.Generator(config.device).manual_seed(seed) for seed in range(count)])
     alone = [ensemble.alone(k) for k in range(count)]
     states = [step.init(torch.Generator(config.device).manual_seed(seed)) for seed, step in enumerate(alone)]
+    step_together = captured(ensemble) if config.captured else ensemble
+    steps_apart = [captured(step) if config.captured else step for step in alone]
 
     def together() -> Tensor:
         nonlocal several
-        several, metrics = ensemble(several, batch)
+        several, metrics = step_together(several, batch)
         return metrics.loss
 
     def apart() -> Tensor:
         losses = list[Tensor]()
-        for k, step in enumerate(alone):
+        for k, step in enumerate(steps_apart):
             states[k], metrics = step(states[k], batch)
             losses.append(metrics.loss)
         return torch.stack(losses)
@@ -99,12 +105,12 @@ def ways(config: Config, size: int, count: int) -> tuple[Way, Way]:
 
 
 def check(together: Way, apart: Way) -> None:
-    """Make two steps, the second with a velocity, and compare.
+    """Make five steps, the second with a velocity, the last repeated from a recording, and compare.
 
     Raises:
         RuntimeError: if the losses differ.
     """
-    for _ in range(2):
+    for _ in range(5):
         losses, expected = together(), apart()
         if bool(((losses - expected).abs() > HALF_THE_DIGITS * expected).any()):
             raise RuntimeError(f"together the networks have losses {losses}, apart {expected}")

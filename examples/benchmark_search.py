@@ -38,7 +38,7 @@ from n2nfun.search.ledger import Entry
 from n2nfun.search.space import training_of
 from n2nfun.search.standing import standing
 
-SIDES: Mapping[str, tuple[Opponent, ...]] = {"n2nfun": ("n2nfun",), "torch.nn, eager": EAGER}
+SIDES: Mapping[str, tuple[Opponent, ...]] = {"n2nfun": ("n2nfun captured",), "torch.nn, eager": EAGER}
 """Who is compared; of several the better counts."""
 
 Plan: TypeAlias = tuple[int, int]

@@ -19,13 +19,14 @@ import tyro
 from torch import Tensor
 
 from examples.benchmark.machine import machine, told
+from n2nfun.capture import captured
 from n2nfun.layer import NoParams
-from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, lowering
+from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, correlation, lowering
 from n2nfun.layers.correlation import correlate
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser, paper
 from n2nfun.optim import SGD, SGDState
-from n2nfun.train import Batch, TrainState, train_step
+from n2nfun.train import Batch, TrainState, TrainStep, fit, train_step
 from n2nfun.tree import leaves, zeros_like
 
 HALF_THE_DIGITS = torch.finfo(torch.float32).eps ** 0.5
@@ -119,13 +120,24 @@ def first_layer(batch: int) -> Change:
     )
 
 
-def turned_products(batch: int) -> Change:
-    """Multiply into eight columns, or into eight rows."""
-    rows, matrix = random(256 * batch, 48), random(48, 8)
+def filled_products(batch: int) -> Change:
+    """Multiply into twelve columns, or into sixteen, of which four are of zeros."""
+    rows, matrix = random(256 * batch, 144), random(144, 12)
+
+    def filled() -> Numbers:
+        return [(rows @ torch.constant_pad_nd(matrix, (0, 4)))[:, :12]]
+
+    return Change("products of few columns: filled up with zeros", lambda: [rows @ matrix], filled)
+
+
+def indexed_copies(batch: int) -> Change:
+    """Gather windows of images with three channels in runs along the channels, or by an index of all their places."""
+    x = random(batch, 3, 32, 32).permute(2, 0, 3, 1)
+    found = x.unfold(0, 2, 2).unfold(2, 2, 2).permute(0, 1, 2, 4, 5, 3)
     return Change(
-        "products of few columns: turned into few rows",
-        lambda: [rows @ matrix],
-        lambda: [(matrix.t() @ rows.t()).t().contiguous()],
+        "windows of few channels: by an index",
+        lambda: [found.clone(memory_format=torch.contiguous_format)],
+        lambda: [lowering.copied(found)],
     )
 
 
@@ -145,7 +157,7 @@ def pieces(batch: int) -> Change:
     x, kernel = random(66, batch, 66, 32), random(32, 3, 3, 32)
 
     def at_once() -> Numbers:
-        with patch.object(torch.compiler, "is_compiling", lambda: True):
+        with patch.object(lowering, "PIECE", 1 << 40):
             return [correlate(x, kernel)]
 
     return Change("windows of large images: a piece at a time", at_once, lambda: [correlate(x, kernel)])
@@ -156,7 +168,7 @@ def few_outputs(batch: int) -> Change:
     x, kernel = random(34, batch, 34, 32), random(3, 3, 3, 32)
 
     def by_windows() -> Numbers:
-        with patch.object(lowering, "COPIED", 1 << 40):
+        with patch.object(correlation, "_FEWEST", 0):
             return [correlate(x, kernel)]
 
     return Change("many channels into few: shifted planes of one product", by_windows, lambda: [correlate(x, kernel)])
@@ -194,6 +206,18 @@ def optimizer_in_lists() -> Change:
     )
 
 
+def recorded(batch: int) -> Change:
+    """Run the whole step of the paper's network as it is written, or repeat its operations from a recording."""
+    step = TrainStep(paper().layer, MSE(), SGD(0.01, momentum=0.9, nesterov=True))
+    pair, repeated = Batch(random(batch, 3, 32, 32), random(batch, 3, 32, 32)), captured(step)
+    *_, (state, _) = fit(repeated, step.init(torch.Generator().manual_seed(0)), [pair] * 5)
+    return Change(
+        "the whole training step: recorded and repeated",
+        lambda: leaves(step(state, pair)[0]),
+        lambda: leaves(repeated(state, pair)[0]),
+    )
+
+
 def compiled(batch: int) -> Change:
     """Run the whole step of the paper's network as it is written, or compiled."""
     layer, loss, sgd = paper().layer, MSE(), SGD(0.01, momentum=0.9, nesterov=True)
@@ -216,11 +240,13 @@ def changes(batch: int) -> list[Change]:
         residues(batch),
         first_layer(batch),
         overlapping_windows(batch),
-        turned_products(batch),
+        filled_products(batch),
+        indexed_copies(batch),
         pieces(batch),
         few_outputs(batch),
         nothing_kept(batch),
         optimizer_in_lists(),
+        recorded(batch),
     ]
 
 

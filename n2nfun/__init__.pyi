@@ -1,3 +1,4 @@
+from .capture import CapturedStep, captured
 from .compose import Residual, Sequential, residual, sequential
 from .ensemble import EnsembleMetrics, EnsembleStep
 from .init import xavier_normal, xavier_uniform, zeros
@@ -35,6 +36,7 @@ __all__ = [
     "Adam",
     "AdamState",
     "Batch",
+    "CapturedStep",
     "ChannelPreserving",
     "Conv2d",
     "ConvCache",
@@ -69,6 +71,7 @@ __all__ = [
     "TreeError",
     "Upsampling",
     "UpsamplingCache",
+    "captured",
     "clip_by_global_norm",
     "constant",
     "cosine",

@@ -164,6 +164,10 @@ class EnsembleStep(Generic[P, C, LC]):
         after = TrainState(rebuild(state.params, params), optimizer, state.step + 1)
         return after, EnsembleMetrics(value, self._rates if lr is None else lr)
 
+    def at(self, step: int) -> object:
+        """Return the loss of a step: all that steps of one shape may differ in beside their tensors."""
+        return self.loss(step) if callable(self.loss) else self.loss
+
     def _checked_rates(self, lr: object) -> Tensor:
         check_float("EnsembleStep", "lr", lr)
         assert isinstance(lr, Tensor)

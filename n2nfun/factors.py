@@ -1,5 +1,6 @@
 """Factors that are numbers, or tensors of no dimensions: one step for many models, compiled once for any number."""
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import torch
@@ -7,11 +8,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor  # nothing public tells
 
+from n2nfun.all_at_once import add_all, multiply_all
 from n2nfun.arguments import check_flag, check_number
 from n2nfun.layers.checks import FLOATS
 from n2nfun.layers.precision import rounded, working
 
-__all__ = ["Factor", "Switch", "check_factor", "check_switch", "is_zero", "known", "plus", "times"]
+__all__ = ["Factor", "Switch", "check_factor", "check_switch", "is_zero", "known", "plain", "plus", "times"]
 
 Factor: TypeAlias = float | Float[Tensor, ""]
 Switch: TypeAlias = bool | Bool[Tensor, ""]
@@ -75,6 +77,8 @@ def is_zero(factor: Factor) -> bool:
 def times(tensors: list[Tensor], factor: Factor) -> list[Tensor]:
     """Return ``factor * a`` of each tensor, rounded to its dtype."""
     if not isinstance(factor, Tensor):
+        if tensors and plain(tensors):
+            return multiply_all(tensors, factor)
         return [a * factor for a in tensors]
     return [rounded(working(a) * own, a.dtype) for a, own in zip(tensors, _fitting(factor, tensors), strict=True)]
 
@@ -82,11 +86,26 @@ def times(tensors: list[Tensor], factor: Factor) -> list[Tensor]:
 def plus(tensors: list[Tensor], others: list[Tensor], factor: Factor) -> list[Tensor]:
     """Return ``a + factor * b`` of each pair of tensors, rounded to their dtype."""
     if not isinstance(factor, Tensor):
+        if tensors and plain(tensors) and plain(others):
+            return add_all(tensors, others, factor)
         return [torch.add(a, b, alpha=factor) for a, b in zip(tensors, others, strict=True)]
     return [
         rounded(torch.addcmul(working(a), working(b), own), a.dtype)
         for a, b, own in zip(tensors, others, _fitting(factor, tensors), strict=True)
     ]
+
+
+def plain(tensors: Iterable[Tensor]) -> bool:
+    """Say whether these are tensors of the CPU, and no more: outside ``torch.compile`` and ``torch.func``.
+
+    Torch can then be given a whole list at once: the same operations, in a tenth of the calls.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    for tensor in tensors:  # noqa: SIM110 - asked at each step, and any() of a generator takes four times as long
+        if not tensor.is_cpu or is_functorch_wrapped_tensor(tensor):
+            return False
+    return True
 
 
 def _fitting(factor: Tensor, tensors: list[Tensor]) -> list[Tensor]:

@@ -14,7 +14,8 @@ from torch import Tensor
 from n2nfun.arguments import check_flag, check_int, check_number, shown
 from n2nfun.factors import Factor, Switch, check_factor, check_switch, is_zero, known, plus, times
 from n2nfun.layers.checks import FLOATS, check_float
-from n2nfun.tree import global_norm, leaves_alike, leaves_of, paths, rebuild, zeros_like
+from n2nfun.layers.precision import detached
+from n2nfun.tree import filled, global_norm, leaves_alike, leaves_of, paths, rebuild, zeros_like
 
 __all__ = ["SGD", "Adam", "AdamState", "Optimizer", "SGDState", "clip_by_global_norm"]
 
@@ -55,7 +56,7 @@ def _floats(name: str, tree: object) -> list[Tensor]:
 
 def _detached(found: list[Tensor]) -> list[Tensor]:
     """Return tensors outside autograd."""
-    return [leaf.detach() for leaf in found]
+    return [detached(leaf) for leaf in found]
 
 
 def _rows(*columns: list[Tensor]) -> Iterator[tuple[Tensor, ...]]:
@@ -212,11 +213,11 @@ class SGD:
         direction, velocity = g, None
         if not is_zero(self.momentum):
             v = g if v is None else plus(times(v, self.momentum), g, self._undamped())
-            direction, velocity = v, rebuild(params, v)
+            direction, velocity = v, filled(params, v)
             if self.nesterov is not False:
                 direction = self._looking_ahead(g, v)
         after = plus(p, direction, -rate)
-        return rebuild(params, after), SGDState(velocity)
+        return filled(params, after), SGDState(velocity)
 
     def _undamped(self) -> Factor:
         """Return how much of the gradient goes into the velocity: all of it without momentum, which a tensor may be."""
@@ -328,7 +329,7 @@ class Adam:
             return torch.addcdiv(p, m, v.sqrt() / spread + self.eps, value=-size)
 
         after = [moved(*row) for row in _rows(p, m, v)]
-        return rebuild(params, after), AdamState(steps, rebuild(params, m), rebuild(params, v))
+        return filled(params, after), AdamState(steps, filled(params, m), filled(params, v))
 
 
 def clip_by_global_norm(grads: P, most: float) -> tuple[P, Float[Tensor, ""]]:

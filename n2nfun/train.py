@@ -225,6 +225,10 @@ class TrainStep(Generic[P, C, LC, S]):
             self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm, compute=self.compute
         )
 
+    def at(self, step: int) -> tuple[object, Factor]:
+        """Return the loss and the learning rate of a step: all that steps of one shape may differ in beside their tensors."""
+        return self.loss(step) if callable(self.loss) else self.loss, self.rate(step)
+
     def rate(self, step: int) -> Factor:
         """Return the learning rate of a step."""
         return self.optimizer.lr if self.schedule is None else self.schedule(step)

@@ -65,7 +65,8 @@ def whole_steps() -> None:
             expected = step_of_any(state, batch)
             assert_same_bits(run(state, batch), expected)
             state, _ = expected
-        assert len(graphs) == 2  # of one number of steps made, and of any
+        # Of one number of steps made, and of any; of any at once, where torch has seen one change in a step before.
+        assert len(graphs) in {1, 2}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from examples.benchmark.work import Work
 
 Opponent: TypeAlias = Literal[
     "n2nfun",
+    "n2nfun captured",
     "n2nfun compiled",
     "torch",
     "torch channels_last",
@@ -25,11 +26,12 @@ Opponent: TypeAlias = Literal[
 EAGER: tuple[Opponent, ...] = ("torch", "torch channels_last")
 COMPILED: tuple[Opponent, ...] = ("torch compiled", "torch channels_last compiled")
 JAX: tuple[Opponent, ...] = ("jax NCHW", "jax NHWC")
-ALL: tuple[Opponent, ...] = ("n2nfun", *EAGER, "n2nfun compiled", *COMPILED, *JAX, "floor")
+ALL: tuple[Opponent, ...] = ("n2nfun", "n2nfun captured", *EAGER, "n2nfun compiled", *COMPILED, *JAX, "floor")
 
 NCHW, NHWC = torch.contiguous_format, torch.channels_last
 TRAINING: Mapping[Opponent, Callable[[Training], Work]] = {
     "n2nfun": partial(with_n2nfun.training, compiled=False),
+    "n2nfun captured": with_n2nfun.captured_training,
     "n2nfun compiled": partial(with_n2nfun.training, compiled=True),
     "torch": partial(with_torch.training, compiled=False, layout=NCHW),
     "torch channels_last": partial(with_torch.training, compiled=False, layout=NHWC),

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from examples.benchmark.cases import LR, MOMENTUM, Restoring, Training
 from examples.benchmark.work import Work
+from n2nfun.capture import captured
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser
 from n2nfun.optim import SGD
 from n2nfun.restore import restore
-from n2nfun.train import Batch, TrainState, train_step
+from n2nfun.train import Batch, TrainState, TrainStep, train_step
 from n2nfun.tree import leaves
 
 
@@ -37,6 +38,23 @@ def training(case: Training, *, compiled: bool) -> Work:
         return value
 
     return Work(run, lambda value: [value.numpy(), *(leaf.numpy() for leaf in leaves(params))])
+
+
+def captured_training(case: Training) -> Work:
+    """Train with a captured step."""
+    params, batch = case.start()
+    plain = TrainStep(case.layer(), MSE(), SGD(LR, momentum=MOMENTUM, nesterov=True))
+    step = captured(plain)
+    state = plain.start(params)
+
+    def run() -> Tensor:
+        nonlocal state
+        state, metrics = step(state, batch)
+        return metrics.loss
+
+    return Work(
+        run, lambda value: [value.numpy(), *(leaf.numpy() for leaf in leaves(state.params))], keeps=lambda: step.memory
+    )
 
 
 def restoring(case: Restoring) -> Work:

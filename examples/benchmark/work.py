@@ -21,5 +21,7 @@ class Work:
     """Returns what must agree, given what the last run returned."""
     wait: Callable[[], object] | None = None
     """Waits for what the last run began, where it returns before it is done."""
+    keeps: Callable[[], int] | None = None
+    """Tells how many bytes of tensors it keeps between its runs for their sake alone, where it does."""
     torchs: bool = True
     """Whether its memory is that of torch's tensors."""

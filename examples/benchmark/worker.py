@@ -113,7 +113,8 @@ def _serve(pipe: Connection, opponent: Opponent, threads: int) -> None:
                 pipe.send(_timed(doing, seconds))
             case "memory" if doing is not None:
                 highest = resident()
-                pipe.send(Memory(peak(doing.run, keeps=keeps) if doing.torchs else None, highest))
+                kept = 0 if doing.keeps is None else doing.keeps()
+                pipe.send(Memory(kept + peak(doing.run, keeps=keeps) if doing.torchs else None, highest))
             case "ready":
                 pipe.send("ready")
             case _:

@@ -68,7 +68,7 @@ class ReLU(Elementwise[ReLUCache]):
         """``y = max(x, 0)``."""
         check_input("ReLU.forward()", x)
         check_params("ReLU.forward()", params, NoParams)
-        y = torch.relu(detached(x))
+        y = torch.clamp_min(detached(x), 0)
         return y, ReLUCache(y)
 
     def backward(

@@ -28,12 +28,13 @@ def check_float(owner: str, name: str, value: object) -> None:
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{owner}: {name} is a {type(value).__name__}, expected a tensor")
+    if value.dtype in FLOATS and value.layout == torch.strided:
+        return
     if value.layout != torch.strided:
         raise TypeError(f"{owner}: {name} has layout {value.layout}, expected a dense tensor: {name}.to_dense()")
-    if value.dtype not in FLOATS:
-        whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
-        hint = f": convert it first, images of 8 bits with {name}.float() / 255" if whole else ""
-        raise TypeError(f"{owner}: {name} is {value.dtype}, expected float32, float64, float16 or bfloat16{hint}")
+    whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+    hint = f": convert it first, images of 8 bits with {name}.float() / 255" if whole else ""
+    raise TypeError(f"{owner}: {name} is {value.dtype}, expected float32, float64, float16 or bfloat16{hint}")
 
 
 def check_input(owner: str, x: object) -> None:
@@ -52,7 +53,8 @@ def check_parameter(owner: str, name: str, value: object, shape: Shape, what: st
         TypeError: if it is not a tensor, or of another dtype or device.
         ShapeError: if it has another shape.
     """
-    check_float(owner, f"params.{name}", value)
+    if not isinstance(value, Tensor) or value.dtype != like.dtype or value.layout != torch.strided:
+        check_float(owner, f"params.{name}", value)
     assert isinstance(value, Tensor)
     if value.shape != shape:
         raise ShapeError(f"{owner}: params.{name} has shape {tuple(value.shape)}, expected {shape}")

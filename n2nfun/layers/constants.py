@@ -10,9 +10,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def once_for_each(function: Callable[P, T]) -> Callable[P, T]:
-    """Keep the results of a pure function; torch.compile, which sees through no cache, computes them when it compiles."""
-    kept = lru_cache(maxsize=256)(function)
+def once_for_each(function: Callable[P, T], *, most: int = 256) -> Callable[P, T]:
+    """Keep the latest results of a pure function; torch.compile, which sees through no cache, computes them when it compiles."""
+    kept = lru_cache(maxsize=most)(function)
 
     @wraps(function)
     def known(*args: P.args, **kwargs: P.kwargs) -> T:

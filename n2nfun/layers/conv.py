@@ -182,8 +182,7 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         return in_order(lines_of(working(grad)))
 
     def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
-        dkernel = kernel_gradient(cache.padded, g, self.kernel_size, self.stride)
-        return self._gradients(dkernel.permute(0, 3, 1, 2), g, grad.dtype)
+        return self._gradients(kernel_gradient(cache.padded, g, self.kernel_size, self.stride), g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each window."""

@@ -6,23 +6,24 @@ Everything here is private to ``n2nfun.layers``, and works on lines (see ``lower
 - kernels ``k`` (out_channels, kernel_height, kernel_width, in_channels).
 
     y[i, b, j, o]  =  bias[o] + sum over t, u, c of  x[s*i + t, b, s*j + u, c] * k[o, t, u, c]
-    dk[o, t, u, c] =  sum over i, b, j of  x[s*i + t, b, s*j + u, c] * g[i, b, j, o]
+    dk[o, c, t, u] =  sum over i, b, j of  x[s*i + t, b, s*j + u, c] * g[i, b, j, o]
 
 Each is computed in the form that fits the geometry; all forms are the same sum.
 """
 
 from itertools import product
-from math import prod
 
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers import lowering
-from n2nfun.layers.lowering import aligned, lines_at_a_time, lowered, matrices, pad, places, vectorized
+from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, transformed
 
 _WIDE = 16
-"""With fewer columns than this a matrix product is slow; one of as few rows is not."""
+"""With fewer columns than this a matrix product is slow: with some columns of zeros it is faster."""
+
+_FEWEST = 8
+"""With fewer columns than this the zeros would be most of them."""
 
 
 def narrow(columns: int) -> bool:
@@ -33,105 +34,96 @@ def narrow(columns: int) -> bool:
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
     """Slide a kernel over padded lines: (out_height, batch, out_width, out_channels), of any memory layout."""
     out_channels, rows, columns, channels = kernel.shape
-    out_height, out_width = places(x, (rows, columns), stride)
-    size = (out_height, x.shape[1], out_width, out_channels)
-    if (
-        stride == (1, 1)
-        and narrow(out_channels)
-        and not narrow(channels)
-        and prod(size[:3]) * kernel[0].numel() > lowering.COPIED
-    ):
+    height, width = places(x, (rows, columns), stride)
+    size = (height, x.shape[1], width, out_channels)
+    if stride == (1, 1) and out_channels < _FEWEST and not narrow(channels) and rows * columns > 1 and x.numel():
         planes = _correlate_by_planes(aligned(x), kernel)
         return planes if bias is None else planes + bias
-    matrix = aligned(kernel).view(out_channels, -1)
+    if _FEWEST <= out_channels < _WIDE:
+        more = _WIDE - out_channels
+        kernel = torch.constant_pad_nd(kernel.contiguous(), (0, 0, 0, 0, 0, 0, 0, more))
+        bias = None if bias is None else torch.constant_pad_nd(bias, (0, more))
+    blocks, each = blocks_of(rows, stride[0], at_once=transformed(x, kernel, bias))
+    stack = aligned(kernel).view(-1, blocks, each * columns * channels).permute(1, 2, 0)
     y: Tensor | None = None
-    for lines, windows in lowered(x, (rows, columns), stride, matrix, bias):
-        y = multiply(windows, matrix, bias, y, lines, out_height)
+    for chosen, windows in lowered(x, (rows, columns), stride, stack, bias):
+        y = multiply(windows, stack, bias, y, chosen, height * x.shape[1] * width)
     assert y is not None
-    return y.view(size)
+    return y.view(*size[:3], len(kernel))[..., :out_channels]
 
 
 def multiply(
-    windows: Tensor, matrix: Tensor, bias: Tensor | None, y: Tensor | None, lines: slice, height: int
+    windows: Tensor, stack: Tensor, bias: Tensor | None, y: Tensor | None, chosen: slice, length: int
 ) -> Tensor:
-    """Return y (height, positions, columns), where these of its lines are ``X K^T + bias``.
+    """Return y (length, columns), where these of its rows are ``bias + sum of W K`` over pairs of a window and a kernel.
 
     Args:
-        windows: X (lines, positions, taps * channels).
-        matrix: K (columns, taps * channels).
+        windows: Of matrices W (blocks, rows, numbers).
+        stack: Of matrices K (blocks, numbers, columns).
         bias: For each column, or None.
-        y: What the call for the lines before returned, which this one changes, or None.
-        lines: Which these are.
-        height: How many there are in all.
+        y: What the call for the rows before returned, which this one changes, or None.
+        chosen: Which rows these are.
+        length: How many there are in all.
     """
-    (count, positions, taps), columns = windows.shape, matrix.shape[0]
-    turned = narrow(columns)
+    turned, columns = narrow(stack.shape[2]), stack.shape[2]
     added = None if bias is None else bias[:, None] if turned else bias
-    if count == height and windows.is_contiguous():
-        flat = windows.view(-1, taps)
-        if turned:
-            return _product(matrix, flat.t(), added).view(columns, count, positions).permute(1, 2, 0)
-        return _product(flat, matrix.t(), added).view(count, positions, columns)
-    if turned:
-        left, right = matrix.expand(count, columns, taps), windows.transpose(1, 2)
-    else:
-        left, right = windows, matrix.t().expand(count, taps, columns)
-    if count == height:
-        y = _products(left, right, added)
-        return y.transpose(1, 2) if turned else y
+    left, right = (stack.transpose(1, 2), windows.transpose(1, 2)) if turned else (windows, stack)
+    if chosen == slice(0, length):
+        y = _sum_of_products(added, left, right)
+        return y.t() if turned else y
     if y is None:
-        y = matrix.new_empty(height, left.shape[1], right.shape[2])
-        y = y.transpose(1, 2) if turned else y
-    _products(left, right, added, y[lines].transpose(1, 2) if turned else y[lines])
+        y = stack.new_empty(columns, length).t() if turned else stack.new_empty(length, columns)
+    _sum_of_products(added, left, right, out=y[chosen].t() if turned else y[chosen])
     return y
 
 
-def _product(left: Tensor, right: Tensor, added: Tensor | None) -> Tensor:
-    """Return ``left @ right + added``, of matrices."""
+def _sum_of_products(added: Tensor | None, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return ``added + sum of A B`` over pairs of matrices of two stacks."""
+    if transformed(left, right, added):  # there is one product, and addmm multiplies by its factors, of 1
+        made = left[0] @ right[0]
+        return made if added is None else made + added
     if added is None:
-        return left @ right
-    if vectorized(left, right, added):  # there addmm multiplies by its factors, of 1
-        return left @ right + added
-    return torch.addmm(added, left, right)
-
-
-def _products(left: Tensor, right: Tensor, added: Tensor | None, out: Tensor | None = None) -> Tensor:
-    """Return ``left @ right + added``, of stacks of matrices."""
-    return torch.bmm(left, right, out=out) if added is None else torch.baddbmm(added, left, right, out=out)
+        if len(left) == 1:
+            return torch.mm(left[0], right[0], out=out)
+        return torch.addbmm(left.new_empty(()), left, right, beta=0, out=out)
+    return torch.addbmm(added, left, right, out=out)
 
 
 def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
-    """Return dk (out_channels, kernel_height, kernel_width, in_channels), given the gradient of what ``correlate`` made."""
+    """Return dk (out_channels, in_channels, kernel_height, kernel_width), given the gradient of what ``correlate`` made."""
     if stride == (1, 1) and grad.shape[3] < x.shape[3]:
         # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
         rows, columns = kernel_size
         framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
-        return _kernel_gradient(framed, x, kernel_size, stride).flip(1, 2).permute(3, 1, 2, 0)
+        return _kernel_gradient(framed, x, kernel_size, stride).flip(2, 3).transpose(0, 1)
     return _kernel_gradient(x, grad, kernel_size, stride)
 
 
 def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
-    g, taps = matrices(grad), kernel_size[0] * kernel_size[1] * x.shape[3]
-    few = g.shape[2] <= taps
+    (rows, columns), channels, out_channels = kernel_size, x.shape[3], grad.shape[3]
+    blocks, each = blocks_of(rows, stride[0], at_once=transformed(x, grad))
+    g, turned = aligned(grad).view(-1, out_channels), narrow(out_channels)
     total: Tensor | None = None
-    for lines, windows in lowered(x, kernel_size, stride, g):
-        # A product of few rows is faster than one of few columns.
-        total = accumulate(total, g[lines], windows) if few else accumulate(total, windows, g[lines])
+    for chosen, windows in lowered(x, kernel_size, stride, g):
+        total = accumulate(total, windows, g[chosen], turned=turned)
     assert total is not None
-    return (total if few else total.t()).reshape(g.shape[2], *kernel_size, x.shape[3])
+    if turned:
+        found = total.view(blocks, out_channels, each, columns, channels).permute(1, 4, 0, 2, 3)
+    else:
+        found = total.view(blocks, each, columns, channels, out_channels).permute(4, 3, 0, 1, 2)
+    return found.reshape(out_channels, channels, rows, columns)
 
 
-def accumulate(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
-    """Return ``total + sum of A^T B``, over matrices A (rows, n) of the left stack and B (rows, m) of the right one.
+def accumulate(total: Tensor | None, windows: Tensor, g: Tensor, *, turned: bool) -> Tensor:
+    """Return ``total + W^T g`` for each matrix W (rows, numbers) of the windows, with g (rows, columns); turned, ``g^T W``.
 
-    Where there is a total (n, m), it is changed.
+    Where there is a total, it is changed.
     """
-    if left.is_contiguous() and right.is_contiguous():
-        one, other = left.view(-1, left.shape[2]).t(), right.view(-1, right.shape[2])
-        return one @ other if total is None else total.addmm_(one, other)
+    whole = g.expand(len(windows), -1, -1)
+    left, right = (whole, windows) if turned else (windows, whole)
     if total is None:
-        return torch.addbmm(left.new_zeros(()), left.transpose(1, 2), right)
-    return total.addbmm_(left.transpose(1, 2), right)
+        return torch.bmm(left.transpose(1, 2), right)
+    return total.baddbmm_(left.transpose(1, 2), right)
 
 
 def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
@@ -143,17 +135,19 @@ def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:
     out_channels, rows, columns, _ = kernel.shape
     matrix = aligned(kernel.permute(1, 2, 0, 3)).view(rows * columns * out_channels, channels)
     line, out_height = batch * width, height - rows + 1
-    lines = lines_at_a_time(out_height, matrix.shape[0] * line)
+    at_once = transformed(x, matrix)
+    lines = out_height if at_once else lines_at_a_time(out_height, matrix.shape[0] * line)
     y: Tensor | None = None
     for first in range(0, out_height, lines):
         count = min(lines, out_height - first)
         flat = x[first : first + count + rows - 1].view(-1, channels)
-        planes = (matrix @ flat.t()).view(rows, columns, out_channels, -1)
+        planes = (matrix @ flat.t()).view(rows * columns, out_channels, -1)
         # In flat lines a shift by (t, u) is an offset. The windows that wrap around a border are computed too, and cut off.
         within = count * line - (columns - 1)
-        total, *others = (planes[t, u, :, t * line + u :][:, :within] for t, u in product(range(rows), range(columns)))
+        offsets = [t * line + u for t, u in product(range(rows), range(columns))]
+        total, *others = (planes[tap].narrow(1, offset, within) for tap, offset in enumerate(offsets))
         for plane in others:
-            total = total + plane if torch.compiler.is_compiling() else total.add_(plane)
+            total = total + plane if at_once else total.add_(plane)
         if count == out_height:
             y = total
         else:

@@ -1,27 +1,29 @@
 """Windows of images as matrices, without a copy of each number for every tap that reads it.
 
-Of padded images x, for windows of (rows, columns) and a stride of s, only the windows' columns are gathered:
+Of padded images x, for windows of (rows, columns) and a stride of (s, r), only the windows' columns are gathered, for s lines at
+a time:
 
-    L[b, j, h, u, c]  =  x[h, b, s*j + u, c]
+    L[q, b, j, e, u, c]  =  x[s*q + e, b, r*j + u, c],   e < s
 
-A window at line i is a run of it, ``rows`` lines long, from ``L[b, j, s*i]`` on. So the windows of one line are the rows of a
-matrix, and overlap those of the next line in memory. L holds each number once for each column that reads it.
-Source: Cho and Brand, "MEC: Memory-efficient Convolution for Deep Neural Network", ICML 2017, section 3.
+A window at line i is the L of lines i, i+1, ... side by side. So a product with all windows is a sum of as many products as s
+goes into the rows, each with a matrix that is a run of L's memory, and these runs overlap: L holds each number once for each
+column that reads it. Where s does not go into the rows, e counts all of them: a window is gathered whole, and is one product.
+Source: after Cho and Brand, "MEC: Memory-efficient Convolution for Deep Neural Network", ICML 2017, section 3.
 
 Everything here is private to ``n2nfun.layers``. Images are worked on line by line, channels last: as tensors ``(height,
 batch, width, channels)``, "lines" for short, in this order in memory.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor  # nothing public tells
 
 from n2nfun.geometry import Pair
-
-COPIED = 1 << 17
-"""So many numbers of windows at most are copied once more, for one large product in place of small ones."""
+from n2nfun.layer import Shape
+from n2nfun.layers.constants import once_for_each
 
 PIECE = 1 << 19
 """So many numbers are made at a time: they stay in cache."""
@@ -49,8 +51,18 @@ def images_of(lines: Tensor) -> Tensor:
 def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     """Put zeros around lines, or, where a margin is negative, cut off from them."""
     if top == bottom == left == right == 0:
-        return x.contiguous()
-    return torch.constant_pad_nd(x, (0, 0, left, right, 0, 0, top, bottom))
+        return x
+    margins = (0, 0, left, right, 0, 0, top, bottom)
+    if min(margins) < 0 or transformed(x):
+        return torch.constant_pad_nd(x, margins)
+    # The same in a third of the calls, and in the order of memory in which it is read best.
+    height, batch, width, channels = x.shape
+    tall, wide = height + top + bottom, width + left + right
+    order = (batch, channels, tall, wide) if planar(channels) else (tall, batch, wide, channels)
+    framed = lines_of(x.new_zeros(order)) if planar(channels) else x.new_zeros(order)
+    strides = framed.stride()
+    framed.as_strided(x.shape, strides, top * strides[0] + left * strides[2]).copy_(x)
+    return framed
 
 
 def planar(channels: int) -> bool:
@@ -68,17 +80,19 @@ def aligned(x: Tensor) -> Tensor:
     dense = x.contiguous()
     if torch.compiler.is_compiling():  # addresses are not known yet, and a compiler chooses those of what it makes
         return dense
+    if dense is not x:  # fresh memory, which begins where a register can be filled
+        return dense
     return dense if dense.storage_offset() * dense.element_size() % _REGISTER == 0 else dense.clone()
 
 
-def matrices(x: Tensor) -> Tensor:
-    """View lines as matrices (height, batch * width, channels)."""
-    return aligned(x).view(x.shape[0], -1, x.shape[3])
-
-
-def vectorized(*tensors: Tensor | None) -> bool:
-    """Say whether a tensor is many under ``torch.func.vmap``, which has no products into given memory."""
-    return any(tensor is not None and is_batchedtensor(tensor) for tensor in tensors)
+def transformed(*tensors: Tensor | None) -> bool:
+    """Say whether torch.compile traces, or a tensor is many under ``torch.func.vmap``: neither writes to given memory."""
+    if torch.compiler.is_compiling():
+        return True
+    for tensor in tensors:  # noqa: SIM110 - asked at each step, and any() of a generator takes four times as long
+        if tensor is not None and is_batchedtensor(tensor):
+            return True
+    return False
 
 
 def places(x: Tensor, kernel_size: Pair, stride: Pair) -> Pair:
@@ -86,43 +100,94 @@ def places(x: Tensor, kernel_size: Pair, stride: Pair) -> Pair:
     return (x.shape[0] - kernel_size[0]) // stride[0] + 1, (x.shape[2] - kernel_size[1]) // stride[1] + 1
 
 
+def blocks_of(rows: int, down: int, *, at_once: bool = False) -> Pair:
+    """Return how many products the rows of a kernel are, for windows ``down`` lines apart, and how many rows each of them has.
+
+    It is one where ``transformed`` says so: a compiler fuses what gathers windows with what made the image, and computes with
+    one large product faster than with several.
+    """
+    return (rows // down, down) if rows % down == 0 and not at_once else (1, rows)
+
+
 def lines_at_a_time(lines: int, each: int) -> int:
     """Choose of how many lines a piece is, where so many numbers are made for each of them."""
-    if torch.compiler.is_compiling():  # a compiler makes memory of its own of each piece that is written
-        return lines
-    return min(lines, max(_OVERLAPPING, PIECE // each))
+    return min(lines, max(_OVERLAPPING, PIECE // max(each, 1)))
 
 
 def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
     """Gather the windows of padded lines x, some lines at a time.
 
-    Yields which lines of windows these are, and the windows: (lines, batch * out_width, taps * channels), of which the next
-    take the memory. They are a stack of overlapping matrices; or few windows, and then contiguous: one matrix.
+    Args:
+        x: Of any memory layout.
+        kernel_size: (rows, columns) of a window.
+        stride: From each window to the next.
+        others: What else goes into the products.
+
+    Yields:
+        Which rows of the result of all products these windows make, ``batch * out_width`` for each line; and the windows, as
+        matrices (blocks, rows, numbers) that overlap in memory, which the next ones take.
     """
-    if kernel_size == stride == (1, 1):
-        yield slice(0, x.shape[0]), matrices(x)
-        return
-    x = x.contiguous()
-    _, batch, width, channels = x.shape
     (rows, columns), (down, right) = kernel_size, stride
-    out_height, out_width = places(x, kernel_size, stride)
-    positions, taps = batch * out_width, rows * columns * channels
-    # What is many under vmap is one product for all models only where it is a product of two matrices.
-    flat = out_height * positions * taps <= COPIED or vectorized(x, *others)
-    lines = out_height if flat else lines_at_a_time(out_height, down * columns * channels * positions)
-    image, line, pixel, run = width * channels, batch * width * channels, right * channels, columns * channels
+    height, width = places(x, kernel_size, stride)
+    at_once = transformed(x, *others)
+    blocks, each = blocks_of(rows, down, at_once=at_once)
+    batch, channels = x.shape[1], x.shape[3]
+    positions, numbers = batch * width, each * columns * channels
+    if at_once:
+        x = (
+            x.contiguous()
+        )  # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew
+        line, image, pixel, channel = x.stride()
+        windows = x.as_strided(
+            (height, batch, width, rows, columns, channels), (down * line, image, right * pixel, line, pixel, channel)
+        )
+        yield slice(0, height * positions), windows.reshape(1, height * positions, numbers)
+        return
+    if columns == 1 and stride == (1, 1):
+        whole = aligned(x)
+        yield (
+            slice(0, height * positions),
+            whole.as_strided((blocks, height * positions, numbers), (positions * numbers, numbers, 1)),
+        )
+        return
+    lines = lines_at_a_time(height, positions * numbers)
+    line, image, pixel, channel = x.stride()
+    strides, start = (down * line, image, right * pixel, line, pixel, channel), x.storage_offset()
     memory: Tensor | None = None
-    for first in range(0, out_height, lines):
-        count = min(lines, out_height - first)
-        size = (batch, out_width, (count - 1) * down + rows, run)
-        found = (x[first * down :] if first else x).as_strided(size, (image, pixel, line, 1))
-        if count == out_height:
-            memory = found.clone(memory_format=torch.contiguous_format)
-        else:
-            # To map fresh memory for each piece takes longer than to fill it.
-            memory = x.new_empty(found.numel()) if memory is None else memory
-            memory[: found.numel()].view(size).copy_(found)
-        windows = memory.as_strided((count, positions, rows * run), (down * run, size[2] * run, 1))
-        if flat:
-            windows, memory = windows.contiguous(), None  # freed before the product is made
-        yield slice(first, first + count), windows
+    for first in range(0, height, lines):
+        count = min(lines, height - first)
+        found = x.as_strided(
+            (count + blocks - 1, batch, width, each, columns, channels), strides, start + first * down * line
+        )
+        if count < height and memory is None:  # to map fresh memory for each piece takes longer than to fill it
+            memory = x.new_empty(found.numel())
+        gathered = copied(found, None if memory is None else memory[: found.numel()])
+        yield (
+            slice(first * positions, (first + count) * positions),
+            gathered.as_strided((blocks, count * positions, numbers), (positions * numbers, numbers, 1)),
+        )
+
+
+def copied(view: Tensor, out: Tensor | None = None) -> Tensor:
+    """Copy the numbers of a view in the order of its dimensions, into flat memory if it is given.
+
+    Torch copies in runs along the last dimension, and a run takes its time however short it is. Where it is of few channels,
+    an index tells the places of all numbers.
+    """
+    if planar(view.shape[-1]) and view.numel() and not transformed(view):
+        size, strides = tuple(view.shape), view.stride()
+        span = 1 + sum((count - 1) * stride for count, stride in zip(size, strides, strict=True))
+        flat, where = view.as_strided((span,), (1,)), _places_in_memory(size, strides, view.device)
+        return (flat.index_select(0, where) if out is None else torch.index_select(flat, 0, where, out=out)).view(size)
+    if out is None:
+        return view.clone(memory_format=torch.contiguous_format)
+    return out.view(view.shape).copy_(view)
+
+
+@partial(once_for_each, most=32)
+def _places_in_memory(size: Shape, strides: Shape, device: torch.device) -> Tensor:
+    """Return how far from the first each number of a view lies, in the order of its dimensions."""
+    places = torch.zeros((), dtype=torch.int64, device=device)
+    for count, stride in zip(size, strides, strict=True):
+        places = places[..., None] + torch.arange(count, device=device) * stride
+    return places.flatten()

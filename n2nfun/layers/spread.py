@@ -12,7 +12,7 @@ from torch import Tensor
 from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import accumulate, multiply, narrow
-from n2nfun.layers.lowering import aligned, lowered, matrices, pad
+from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad, transformed
 
 
 @once_for_each
@@ -53,14 +53,16 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     ]
     framed = pad(grad, first[0], last[0], first[1], last[1])
     spread = spread_map(taps, scale, weight.dtype, weight.device)
-    matrix = (spread @ aligned(weight).view(-1, spread.shape[1]).t()).view(-1, in_channels)
-    pixels, few = matrices(x), narrow(in_channels)
+    blocks, _ = blocks_of(reach[0], scale[0], at_once=transformed(framed, weight, x))
+    matrix = spread @ aligned(weight).view(-1, spread.shape[1]).t()
+    stack = matrix.view(blocks, -1, in_channels)
+    pixels, turned = aligned(x).view(-1, in_channels), narrow(in_channels)
     dx: Tensor | None = None
-    dmatrix: Tensor | None = None
-    for lines, windows in lowered(framed, reach, scale, matrix, pixels):
-        dx = multiply(windows, matrix.t(), None, dx, lines, x.shape[0])
-        dmatrix = accumulate(dmatrix, *((pixels[lines], windows) if few else (windows, pixels[lines])))
+    dstack: Tensor | None = None
+    for chosen, windows in lowered(framed, reach, scale, stack, pixels):
+        dx = multiply(windows, stack, None, dx, chosen, len(pixels))
+        dstack = accumulate(dstack, windows, pixels[chosen], turned=turned)
     assert dx is not None
-    assert dmatrix is not None
-    dweight = (dmatrix.t() if few else dmatrix).reshape(len(spread), -1).t() @ spread
-    return dx.view(x.shape), dweight.view(weight.shape)
+    assert dstack is not None
+    dmatrix = (dstack.transpose(1, 2) if turned else dstack).reshape(len(spread), -1)
+    return dx.view(x.shape), (dmatrix.t() @ spread).view(weight.shape)

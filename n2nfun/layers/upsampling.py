@@ -228,7 +228,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         check_input("Upsampling.forward()", x)
         shape = self.output_shape(tuple(x.shape))
         self._check_params("Upsampling.forward()", params, "x", x)
-        low = lines_of(working(x)).contiguous()
+        low = lines_of(working(x))
         bias = None if params.bias is None else working(params.bias)
         y = correlate_phases(low, working(params.weight), bias, self._runs(), self.scale_factor, (shape[2], shape[3]))
         return rounded(images_of(y), x.dtype), UpsamplingCache(low, shape)

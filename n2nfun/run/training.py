@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 
+from n2nfun.capture import captured
 from n2nfun.config import ConfigError, TrainConfig, config_to_json
 from n2nfun.data import NoisyPair, Pairs, Statistic
 from n2nfun.data.batches import Augmentation, BatchOrder
@@ -118,7 +119,7 @@ def run_training(config: TrainConfig, observe: Callable[[Progress], None]) -> Fi
     seconds, images, interrupted = 0.0, 0, False
     try:
         start = time.perf_counter()
-        for state, metrics in fit(step, state, islice(order.batches(), total)):  # noqa: B020 - a fold
+        for state, metrics in fit(captured(step), state, islice(order.batches(), total)):  # noqa: B020 - a fold
             loss = float(metrics.loss)
             losses.append(loss)
             images += min(order.batch_size, len(dataset.training))

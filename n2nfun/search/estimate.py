@@ -19,8 +19,10 @@ from n2nfun.train import fit
 
 __all__ = ["RungEstimate", "estimate"]
 
+_WARMING_STEPS = 4
+"""Until a captured step is recorded and proved."""
 _TIMED_STEPS = 5
-"""Of which the median counts; one before them warms up."""
+"""Of which the median counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,9 @@ def _time(setting: Setting, data: TrialData) -> tuple[float, float]:
     """Return the seconds of a step, and of judging."""
     training = training_step(setting, Rung(epochs=1), data, 0)
     state = training.step.init(torch.Generator().manual_seed(0))
-    states = fit(training.step, state, islice(training.order.batches(), _TIMED_STEPS + 1))
-    next(states)
+    states = fit(training.repeated, state, islice(training.order.batches(), _WARMING_STEPS + _TIMED_STEPS))
+    for _ in range(_WARMING_STEPS):
+        next(states)
     times = [_timed(lambda: next(states)) for _ in range(_TIMED_STEPS)]
     return statistics.median(times), _timed(lambda: measure(training.model, state.params, data.validation))
 

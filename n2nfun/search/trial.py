@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 
+from n2nfun.capture import CapturedStep, captured
 from n2nfun.checkpoint import CheckpointError, Json, load_checkpoint, save_checkpoint
 from n2nfun.config import config_to_json
 from n2nfun.data.batches import BatchOrder
@@ -23,7 +24,7 @@ from n2nfun.search.data import TrialData
 from n2nfun.search.records import Record
 from n2nfun.search.rungs import Rung
 from n2nfun.search.space import Setting, training_of
-from n2nfun.train import TrainState, TrainStep, fit
+from n2nfun.train import Metrics, TrainState, TrainStep, fit
 
 __all__ = ["Keeping", "Training", "one_thread", "run_trial", "training_step"]
 
@@ -121,6 +122,8 @@ class Training:
     order: BatchOrder
     model: Model[Any, Any]
     step: AnyStep
+    repeated: CapturedStep[Any, Any, Metrics]
+    """The step as it is run."""
 
 
 def training_step(setting: Setting, rung: Rung, data: TrialData, seed: int) -> Training:
@@ -130,7 +133,8 @@ def training_step(setting: Setting, rung: Rung, data: TrialData, seed: int) -> T
     model = build_model(training.config(), data.channels)
     optimizer = SGD(training.lr, momentum=training.momentum, nesterov=training.nesterov)
     loss = recovering_loss(data.keeps, rung.epochs * order.steps_per_epoch)
-    return Training(order, model, TrainStep(model.layer, loss, cast("Optimizer[Any, Any]", optimizer)))
+    step = TrainStep(model.layer, loss, cast("Optimizer[Any, Any]", optimizer))
+    return Training(order, model, step, captured(step))
 
 
 def _epoch(progress: _Progress, training: Training, data: TrialData) -> _Progress:
@@ -141,7 +145,7 @@ def _epoch(progress: _Progress, training: Training, data: TrialData) -> _Progres
     def after(reason: str) -> _Progress:
         return replace(progress, reason=reason, seconds=progress.seconds + time.perf_counter() - start)
 
-    for state, metrics in fit(training.step, state, islice(order.batches(state.step), order.steps_per_epoch)):  # noqa: B020 - a fold
+    for state, metrics in fit(training.repeated, state, islice(order.batches(state.step), order.steps_per_epoch)):  # noqa: B020 - a fold
         loss = float(metrics.loss)
         if not math.isfinite(loss):
             return after(f"the loss is {loss} at step {state.step}")

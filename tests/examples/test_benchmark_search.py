@@ -78,7 +78,7 @@ def test_it_refuses_a_search_that_it_cannot_time(
 
 def test_the_better_layout_counts_for_each_shape() -> None:
     one, two = (Training("paper", batch) for batch in (4, 16))
-    own, plain, last = (Way(opponent, 2, 1) for opponent in ("n2nfun", "torch", "torch channels_last"))
+    own, plain, last = (Way(opponent, 2, 1) for opponent in ("n2nfun captured", "torch", "torch channels_last"))
     times = {one: {own: 1.0, plain: 2.0, last: 5.0}, two: {own: 2.0, plain: 9.0, last: 3.0}}
     for each in times.values():  # all take twice as long in one process
         each |= {Way(way.opponent, 1, 2): 2 * seconds for way, seconds in each.items()}

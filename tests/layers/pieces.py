@@ -8,6 +8,5 @@ __all__ = ["set_pieces"]
 
 
 def set_pieces(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let windows of so many numbers be copied into one matrix, and pieces be of as many."""
-    monkeypatch.setattr(lowering, "COPIED", numbers)
+    """Let pieces be of so many numbers."""
     monkeypatch.setattr(lowering, "PIECE", numbers)

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from n2nfun.geometry import Pair
 from n2nfun.layers import correlation, lowering
 from n2nfun.layers.correlation import correlate, kernel_gradient
+from n2nfun.layers.lowering import blocks_of
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded, whole_numbers
@@ -26,17 +27,17 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch d
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        if str(func) in {"aten.mm.default", "aten.addbmm.default"}:
+        if str(func) in {"aten.mm.default", "aten.bmm.default", "aten.addbmm.default"}:
             self.sizes.append(tuple(made.shape))
         return made
 
 
-ONE_MATRIX, ALL_LINES, SOME_LINES, FEWEST_LINES = range(4)
-"""How many windows are gathered at a time, and whether as one matrix or as a stack of them."""
+ALL_LINES, SOME_LINES, FEWEST_LINES = range(3)
+"""How many windows are gathered at a time."""
 
 
 class Correlation(NamedTuple):
-    """Sizes, and whether there are planes to add up when the windows are many."""
+    """Sizes, and whether there are planes to add up."""
 
     x: tuple[int, int, int, int]
     """(height, batch, width, channels)."""
@@ -69,9 +70,13 @@ class Correlation(NamedTuple):
 
 CORRELATIONS = [
     Correlation((16, 3, 17, 16), 16, (2, 3), (1, 1)),
-    Correlation((16, 3, 15, 17), 15, (3, 2), (1, 1), planes=True),
+    Correlation((16, 3, 15, 17), 7, (3, 2), (1, 1), planes=True),
+    Correlation((16, 3, 15, 17), 8, (3, 2), (1, 1)),
     Correlation((17, 2, 12, 16), 1, (3, 2), (1, 1), planes=True),
-    Correlation((12, 2, 3, 16), 15, (1, 2), (1, 1), planes=True),
+    Correlation((12, 2, 3, 16), 4, (1, 2), (1, 1), planes=True),
+    Correlation((12, 2, 3, 16), 4, (1, 1), (1, 1)),
+    Correlation((12, 2, 3, 15), 4, (1, 2), (1, 1)),
+    Correlation((13, 2, 3, 15), 4, (5, 2), (2, 1)),
     Correlation((11, 2, 3, 15), 15, (1, 2), (1, 1)),
     Correlation((16, 3, 5, 15), 16, (3, 2), (1, 1)),
     Correlation((16, 3, 5, 15), 14, (3, 2), (1, 1)),
@@ -97,25 +102,25 @@ each_layout = pytest.mark.parametrize(
     [channels_first, *LAYOUTS],
     ids=lambda layout: layout.__name__,
 )
-each_amount = pytest.mark.parametrize("amount", [ONE_MATRIX, ALL_LINES, SOME_LINES, FEWEST_LINES])
+each_amount = pytest.mark.parametrize("amount", [ALL_LINES, SOME_LINES, FEWEST_LINES])
 
 
 def gather(amount: int, case: Correlation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let so many of a correlation's windows be gathered at a time, where there are as many."""
-    numbers = case.out[0] * case.x[1] * case.out[1] * case.kernel[0] * case.kernel[1] * case.x[3]
-    line = case.stride[0] * case.kernel[1] * case.x[3] * case.x[1] * case.out[1]
-    set_pieces([numbers, numbers - 1, 6 * line, 1][amount], monkeypatch)
+    _, each = blocks_of(case.kernel[0], case.stride[0])
+    line = each * case.kernel[1] * case.x[3] * case.x[1] * case.out[1]
+    set_pieces([lowering.PIECE, 6 * line, 1][amount], monkeypatch)
 
 
 def by_definition(x: Tensor, kernel: Tensor, stride: Pair, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Return the correlation without its bias, and the derivative in the kernel."""
     (rows, columns), (height, width) = kernel.shape[1:3], grad.shape[::2]
-    y, dk = torch.zeros_like(grad), kernel.new_zeros(grad.shape[3], rows, columns, x.shape[3])
+    y, dk = torch.zeros_like(grad), kernel.new_zeros(grad.shape[3], x.shape[3], rows, columns)
     for t in range(rows):
         for u in range(columns):
             read = x[t :: stride[0], :, u :: stride[1]][:height, :, :width]
             y += read @ kernel[:, t, u].t()
-            dk[:, t, u] = torch.einsum("ibjo,ibjc->oc", grad, read)
+            dk[:, :, t, u] = torch.einsum("ibjo,ibjc->oc", grad, read)
     return y, dk
 
 
@@ -165,7 +170,7 @@ def test_planes_are_added_up_for_few_outputs_of_many_channels(
 
     monkeypatch.setattr(correlation, "_correlate_by_planes", noted)
     correlate(x, kernel, bias, case.stride)
-    assert len(called) == (case.planes and amount != ONE_MATRIX)
+    assert len(called) == case.planes
 
 
 @pytest.mark.parametrize(
@@ -178,32 +183,28 @@ def test_planes_are_of_a_piece_of_lines(piece: int, lines: list[int], monkeypatc
     assert products.sizes == [(4, 4 * (count + 1)) for count in lines]
 
 
-@pytest.mark.parametrize("out_channels", [1, 15, 16, 17])
-def test_windows_of_a_wide_kernel_are_rows_and_of_a_narrow_one_columns(
-    out_channels: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("out_channels", "made"), [(1, 1), (7, 7), (8, 16), (15, 16), (16, 16), (17, 17)])
+@pytest.mark.parametrize("piece", [1, 1 << 18])
+def test_a_narrow_kernel_is_filled_up_and_a_narrower_one_turned(
+    out_channels: int, made: int, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    x, kernel = torch.ones(9, 2, 6, 3), torch.ones(out_channels, 2, 2, 3)
-    wide = out_channels > 15
-    by_rows = (10 * out_channels, 5 * out_channels, out_channels, 1)
-    assert correlate(x, kernel).stride() == (by_rows if wide else (10, 5, 1, 80))
-    for piece in (2 * 5 * 8 * 12 - 1, 1):
-        set_pieces(piece, monkeypatch)
-        assert correlate(x, kernel).stride() == (by_rows if wide else (10 * out_channels, 5, 1, 10))
+    set_pieces(piece, monkeypatch)
+    y = correlate(torch.ones(9, 2, 6, 3), torch.ones(out_channels, 2, 2, 3))
+    by_rows = (10 * made, 5 * made, made, 1)
+    assert y.stride() == (by_rows if made > 7 else (10, 5, 1, 80))
+    assert torch.equal(y, torch.full((8, 2, 5, out_channels), 12.0))
 
 
 @pytest.mark.parametrize("piece", [1, 1 << 18])
-@pytest.mark.parametrize(
-    ("kernel", "out_channels", "size"),
-    [((2, 2), 7, (7, 8)), ((2, 2), 8, (8, 8)), ((2, 2), 9, (8, 9)), ((4, 1), 5, (5, 8)), ((1, 4), 9, (8, 9))],
-)
-def test_the_gradient_of_a_kernel_is_a_product_of_few_rows(
-    kernel: Pair, out_channels: int, size: Pair, piece: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("out_channels", "size"), [(15, (3, 15, 4)), (16, (3, 4, 16))])
+def test_the_gradient_of_a_kernel_has_as_many_columns_as_fill_a_register(
+    out_channels: int, size: tuple[int, ...], piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_pieces(piece, monkeypatch)
-    case = Correlation((5, 2, 6, 2), out_channels, kernel, (1, 1))
+    case = Correlation((5, 2, 6, 2), out_channels, (3, 2), (1, 1))
     x, _, _, grad = case.arguments(whole_numbers)
     with Products() as products:
-        kernel_gradient(x, grad, kernel)
+        kernel_gradient(x, grad, case.kernel)
     assert products.sizes == [size]
 
 

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers import lowering
-from n2nfun.layers.lowering import aligned, images_of, in_order, lines_of, lowered, matrices, pad
+from n2nfun.layers.lowering import aligned, blocks_of, copied, images_of, in_order, lines_of, lowered, pad
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded
@@ -22,9 +21,11 @@ def numbers(*shape: int) -> Tensor:
 
 
 def by_definition(x: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
-    """Return all windows (lines, batch * out_width, taps * channels)."""
-    found = x.unfold(0, kernel_size[0], stride[0]).unfold(2, kernel_size[1], stride[1])
-    return found.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(1, 2)
+    """Return all windows (blocks, lines * batch * out_width, numbers)."""
+    found = x.unfold(0, kernel_size[0], stride[0]).unfold(2, kernel_size[1], stride[1]).permute(0, 1, 2, 4, 5, 3)
+    blocks, each = blocks_of(kernel_size[0], stride[0])
+    found = found.reshape(*found.shape[:3], blocks, each * kernel_size[1] * x.shape[3])
+    return found.permute(3, 0, 1, 2, 4).flatten(1, 3)
 
 
 GEOMETRIES: list[tuple[Pair, Pair]] = [
@@ -37,6 +38,9 @@ GEOMETRIES: list[tuple[Pair, Pair]] = [
     ((2, 2), (2, 2)),
     ((1, 2), (3, 3)),
     ((11, 7), (1, 1)),
+    ((4, 1), (2, 1)),
+    ((5, 2), (2, 1)),
+    ((6, 2), (3, 2)),
 ]
 
 
@@ -44,7 +48,7 @@ GEOMETRIES: list[tuple[Pair, Pair]] = [
 @pytest.mark.parametrize("piece", [1, 100, 1 << 18])
 @pytest.mark.parametrize(("kernel_size", "stride"), GEOMETRIES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_windows_are_rows_of_a_matrix_for_each_line(
+def test_windows_are_rows_of_matrices(
     channels: int,
     kernel_size: Pair,
     stride: Pair,
@@ -55,27 +59,46 @@ def test_windows_are_rows_of_a_matrix_for_each_line(
     set_pieces(piece, monkeypatch)
     x = numbers(11, 2, 7, channels)
     expected, after = by_definition(x, kernel_size, stride), 0
-    for lines, windows in lowered(layout(x), kernel_size, stride):
-        assert lines.start == after
-        assert_same_bits(windows, expected[lines])
+    for chosen, windows in lowered(layout(x), kernel_size, stride):
+        assert chosen.start == after
+        assert_same_bits(windows, expected[:, chosen])
         assert windows.data_ptr() % 64 == 0
-        after = lines.stop
-    assert after == len(expected)
+        after = chosen.stop
+    assert after == expected.shape[1]
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), GEOMETRIES)
+def test_windows_of_many_images_are_those_of_each(kernel_size: Pair, stride: Pair) -> None:
+    x = numbers(3, 11, 2, 7, 2)
+
+    def windows_of(x: Tensor) -> Tensor:
+        ((chosen, windows),) = lowered(x, kernel_size, stride)
+        assert chosen == slice(0, windows.shape[1])
+        return windows
+
+    many: Tensor = torch.func.vmap(windows_of)(x)
+    for windows, each in zip(many, x, strict=True):
+        assert_same_bits(windows[0], by_definition(each, kernel_size, stride).transpose(0, 1).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "down", "blocks", "each"),
+    [(3, 1, 3, 1), (4, 2, 2, 2), (2, 2, 1, 2), (5, 2, 1, 5), (1, 3, 1, 1), (6, 3, 2, 3)],
+)
+def test_rows_are_products_where_the_stride_goes_into_them(rows: int, down: int, blocks: int, each: int) -> None:
+    assert blocks_of(rows, down) == (blocks, each)
+    assert blocks_of(rows, down, at_once=True) == (1, rows)
 
 
 def lines_at_a_time(piece: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Say of how many lines each piece is, of 20 with windows of 2 lines, with 24 numbers gathered for each line."""
-    monkeypatch.setattr(lowering, "COPIED", 1)
-    monkeypatch.setattr(lowering, "PIECE", piece)
-    x = numbers(21, 2, 4, 2)
-    return [len(windows) for _, windows in lowered(x, (2, 2), (1, 1))]
+    set_pieces(piece, monkeypatch)
+    return [windows.shape[1] // 6 for _, windows in lowered(numbers(21, 2, 4, 2), (2, 2), (1, 1))]
 
 
 @pytest.mark.parametrize(
     ("piece", "lines"),
     [
-        (20 * 48, [20]),
-        (20 * 48 - 1, [20]),
         (20 * 24, [20]),
         (20 * 24 - 1, [19, 1]),
         (7 * 24, [7, 7, 6]),
@@ -91,7 +114,8 @@ def test_pieces_hold_as_many_lines_as_stay_in_cache(
 
 def test_a_line_of_a_stride_counts_for_all_that_it_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     set_pieces(10 * 24, monkeypatch)
-    assert [len(windows) for _, windows in lowered(numbers(31, 2, 4, 2), (3, 2), (2, 1))] == [5, 5, 5]
+    found = lowered(numbers(31, 2, 4, 2), (2, 2), (2, 1))
+    assert [windows.shape[1] // 6 for _, windows in found] == [5, 5, 5]
 
 
 def test_pieces_share_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,21 +124,30 @@ def test_pieces_share_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(addresses) == 1
 
 
-@pytest.mark.parametrize(("copied", "flat"), [(10 * 8 * 12, True), (10 * 8 * 12 - 1, False)])
-def test_few_windows_are_one_matrix_and_many_a_stack(copied: int, flat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "COPIED", copied)
+def test_a_number_is_copied_once_for_each_column() -> None:
     ((_, windows),) = lowered(numbers(11, 2, 5, 3), (2, 2), (1, 1))
-    assert windows.is_contiguous() is flat
-    # Each line's windows overlap those of the next.
-    assert windows.untyped_storage().nbytes() == 4 * (10 * 8 * 12 if flat else 11 * 8 * 6)
+    assert windows.shape == (2, 10 * 8, 6)
+    assert windows.untyped_storage().nbytes() == 4 * 11 * 8 * 6
 
 
-def test_windows_of_a_pixel_are_not_copied() -> None:
+@pytest.mark.parametrize("rows", [1, 2])
+def test_windows_of_a_column_are_not_copied(rows: int) -> None:
     x = numbers(3, 2, 5, 16)
-    ((lines, windows),) = lowered(x, (1, 1), (1, 1))
-    assert lines == slice(0, 3)
+    ((_, windows),) = lowered(x, (rows, 1), (1, 1))
     assert windows.data_ptr() == x.data_ptr()
-    assert windows.shape == (3, 10, 16)
+    assert windows.shape == (rows, (4 - rows) * 10, 16)
+
+
+@each_layout
+@pytest.mark.parametrize("last", [1, 4, 5])
+@pytest.mark.parametrize("given", [True, False])
+def test_copies_are_in_the_order_of_the_dimensions(last: int, layout: Callable[[Tensor], Tensor], given: bool) -> None:
+    view = layout(numbers(3, 2, 4, last))
+    out = torch.empty(24 * last) if given else None
+    found = copied(view, out)
+    assert_same_bits(found, view.contiguous())
+    assert found.is_contiguous()
+    assert found.data_ptr() == (found if out is None else out).data_ptr() != view.data_ptr()
 
 
 def test_images_are_lines_in_another_order() -> None:
@@ -123,11 +156,6 @@ def test_images_are_lines_in_another_order() -> None:
     assert lines.shape == (4, 2, 5, 3)
     assert lines[3, 1, 4, 2] == images[1, 2, 3, 4]
     assert_same_bits(images_of(lines), images)
-
-
-def test_lines_are_matrices() -> None:
-    x = numbers(4, 2, 5, 3)
-    assert_same_bits(matrices(x), x.reshape(4, 10, 3))
 
 
 @each_layout
@@ -145,19 +173,23 @@ def test_no_margin_is_no_copy() -> None:
     assert pad(x, 0, 0, 0, 0) is x
 
 
-def test_padded_lines_are_in_order() -> None:
-    x = numbers(3, 2, 4, 5).transpose(0, 3).contiguous().transpose(0, 3)
-    assert pad(x, 0, 0, 0, 0).is_contiguous()
-    assert pad(x, 1, 0, 0, 0).is_contiguous()
+@pytest.mark.parametrize("channels", [1, 4, 5])
+def test_padded_lines_are_in_order(channels: int) -> None:
+    framed = pad(numbers(3, 2, 4, channels), 1, 0, 2, 0)
+    assert (images_of(framed) if channels < 5 else framed).is_contiguous()
 
 
 @pytest.mark.parametrize(
     "margins", [(1, 0, 0, 0), (0, 2, 0, 0), (0, 0, 3, 0), (0, 0, 0, 4), (1, 1, 1, 1), (2, 3, 4, 5)]
 )
-def test_zeros_lie_around(margins: tuple[int, int, int, int]) -> None:
-    x = numbers(3, 2, 4, 2)
+@pytest.mark.parametrize("channels", [2, 5])
+@each_layout
+def test_zeros_lie_around(
+    layout: Callable[[Tensor], Tensor], channels: int, margins: tuple[int, int, int, int]
+) -> None:
+    x = layout(numbers(3, 2, 4, channels))
     top, bottom, left, right = margins
-    framed = torch.zeros(3 + top + bottom, 2, 4 + left + right, 2)
+    framed = torch.zeros(3 + top + bottom, 2, 4 + left + right, channels)
     framed[top : top + 3, :, left : left + 4] = x
     assert_same_bits(pad(x, *margins), framed)
     assert_same_bits(pad(framed, -top, -bottom, -left, -right), x)

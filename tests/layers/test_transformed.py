@@ -67,7 +67,13 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     set_pieces(1, monkeypatch)
 
 
-WRITING = {"aten.add_.Tensor", "aten.copy_.default", "aten.addmm_.default", "aten.addbmm_.default"}
+WRITING = {
+    "aten.add_.Tensor",
+    "aten.copy_.default",
+    "aten.addbmm.out",
+    "aten.baddbmm_.default",
+    "aten.index_select.out",
+}
 
 
 @each_work

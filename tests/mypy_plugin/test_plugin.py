@@ -32,7 +32,13 @@ def __getattr__(name: str) -> Any: ...
 """
 
 # All that n2nfun imports of it: what is missing here would be sought, and with it everything, in the installed one.
-STAND_INS = ("__init__.pyi", "_C/__init__.pyi", "_C/_functorch.pyi")
+STAND_INS = (
+    "__init__.pyi",
+    "_C/__init__.pyi",
+    "_C/_functorch.pyi",
+    "utils/__init__.pyi",
+    "utils/_python_dispatch.pyi",
+)
 
 FILES = Path(__file__).parent / "project"
 SOURCE = (FILES / "user.txt").read_text()
@@ -90,9 +96,10 @@ def errors(output: str) -> dict[int, str]:
 @pytest.fixture
 def project(tmp_path: Path, python: str) -> Project:
     (tmp_path / "mypy.ini").write_text(SETTINGS)
-    (tmp_path / "torch" / "_C").mkdir(parents=True)
     for module in STAND_INS:
-        (tmp_path / "torch" / module).write_text(TORCH)
+        stub = tmp_path / "torch" / module
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text(TORCH)
     (tmp_path / "user.py").write_text(SOURCE)
     (tmp_path / "other.py").write_text(OTHER)
     return Project(tmp_path, python)

@@ -1,0 +1,5 @@
+"""Training steps recorded once, and repeated from their operations alone: no Python between them, and the same bits."""
+
+from n2nfun.capture.step import CapturedStep, captured
+
+__all__ = ["CapturedStep", "captured"]

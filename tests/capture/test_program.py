@@ -1,0 +1,109 @@
+"""A program is its function, for other numbers: the operations that torch has, and the ways in which results leave it."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from n2nfun.capture.program import Program
+from n2nfun.capture.recording import NotRepeatable
+from n2nfun.testing.bits import assert_same_bits
+from n2nfun.testing.numbers import normal_numbers, seeded
+
+Function = Callable[[list[Tensor]], list[Tensor]]
+
+
+def looked_at(inputs: list[Tensor]) -> list[Tensor]:
+    made = inputs[0] + 1
+    return [made.t(), made[0] * 2]
+
+
+def changed(inputs: list[Tensor]) -> list[Tensor]:
+    made = inputs[0] * 2
+    view = made[1:]
+    view.add_(inputs[1][1:])
+    return [made]
+
+
+def used_further(inputs: list[Tensor]) -> list[Tensor]:
+    made = inputs[0] * 2
+    other = made + 1
+    return [made, other, (other * made).sum()]
+
+
+def lists(inputs: list[Tensor]) -> list[Tensor]:
+    parts = torch.cat([inputs[0], inputs[1]]).tensor_split((2, 3))
+    return [torch.cat([parts[2], parts[0]]), *torch.stack(list(inputs)).unbind()]
+
+
+def pairs(inputs: list[Tensor]) -> list[Tensor]:
+    values, places = inputs[0].max(dim=1)
+    return [values * 2, places]
+
+
+def zeros(inputs: list[Tensor]) -> list[Tensor]:
+    total = inputs[0].new_zeros(3, 4)
+    total += inputs[0]
+    more = torch.zeros_like(inputs[0])
+    more[1] = inputs[1][0]
+    return [total * 1, more * 1, inputs[0].new_empty(2).fill_(3) + 0]
+
+
+def given_back(inputs: list[Tensor]) -> list[Tensor]:
+    return [inputs[0], inputs[1].t(), CONSTANT]
+
+
+def copies(inputs: list[Tensor]) -> list[Tensor]:
+    return [inputs[0].t().contiguous() * 1, inputs[0].double() * 1, inputs[0].clone()]
+
+
+CONSTANT = torch.ones(2)
+FUNCTIONS: list[Function] = [looked_at, changed, used_further, lists, pairs, zeros, given_back, copies]
+each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+
+
+def numbers(seed: int) -> list[Tensor]:
+    generator = seeded(seed)
+    return [normal_numbers((3, 4), generator, torch.float32) for _ in range(2)]
+
+
+@each_function
+def test_a_program_is_its_function(function: Function) -> None:
+    program = Program(function, numbers(0))
+    assert_same_bits(tuple(program.recorded), tuple(function(numbers(0))))
+    kept = [(tuple(program(numbers(seed))), tuple(function(numbers(seed)))) for seed in (1, 2, 1)]
+    for found, expected in kept:  # what an earlier run gave is left alone by later ones
+        assert_same_bits(found, expected)
+
+
+@each_function
+def test_results_are_memory_of_their_own(function: Function) -> None:
+    program, inputs = Program(function, numbers(0)), numbers(1)
+    before = [one.clone() for one in inputs]
+    first = program(inputs)
+    for result in first:
+        result.zero_()
+    assert_same_bits(tuple(inputs), tuple(before))
+    assert_same_bits(tuple(program(inputs)), tuple(function(numbers(1))))
+    assert torch.equal(CONSTANT, torch.ones(2))
+
+
+def test_memory_is_told() -> None:
+    program = Program(lambda inputs: [((inputs[0] + 1) * 2).sum()], [torch.rand(1000)])
+    assert 4 * 2000 <= program.size <= 4 * 2100 + 2 * 64
+    assert program.memory == program.size + 4 * 1000
+
+
+def by_its_sum(inputs: list[Tensor]) -> list[Tensor]:
+    return [inputs[0] * inputs[0].sum().item()]
+
+
+def by_a_branch(inputs: list[Tensor]) -> list[Tensor]:
+    return [inputs[0] + 1] if bool(inputs[0].any()) else []
+
+
+@pytest.mark.parametrize("function", [by_its_sum, by_a_branch], ids=lambda function: function.__name__)
+def test_what_reads_numbers_is_not_repeatable(function: Function) -> None:
+    with pytest.raises(NotRepeatable, match=r"_local_scalar_dense.* reads numbers"):
+        Program(function, numbers(0))
