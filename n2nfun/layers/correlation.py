@@ -43,7 +43,7 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
         more = _WIDE - out_channels
         kernel = torch.constant_pad_nd(kernel.contiguous(), (0, 0, 0, 0, 0, 0, 0, more))
         bias = None if bias is None else torch.constant_pad_nd(bias, (0, more))
-    blocks, each = blocks_of(rows, stride[0], at_once=transformed(x, kernel, bias))
+    blocks, each = blocks_of(rows, stride[0])
     stack = aligned(kernel).view(-1, blocks, each * columns * channels).permute(1, 2, 0)
     y: Tensor | None = None
     for chosen, windows in lowered(x, (rows, columns), stride, stack, bias):
@@ -79,9 +79,14 @@ def multiply(
 
 def _sum_of_products(added: Tensor | None, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``added + sum of A B`` over pairs of matrices of two stacks."""
-    if transformed(left, right, added):  # there is one product, and addmm multiplies by its factors, of 1
-        made = left[0] @ right[0]
-        return made if added is None else made + added
+    if transformed(
+        left, right, added
+    ):  # there addbmm would keep all products, and addmm multiplies by its factors, of 1
+        total = added
+        for one, other in zip(left, right, strict=True):
+            total = one @ other if total is None else total + one @ other
+        assert total is not None
+        return total
     if added is None:
         if len(left) == 1:
             return torch.mm(left[0], right[0], out=out)
@@ -101,7 +106,7 @@ def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (
 
 def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
     (rows, columns), channels, out_channels = kernel_size, x.shape[3], grad.shape[3]
-    blocks, each = blocks_of(rows, stride[0], at_once=transformed(x, grad))
+    blocks, each = blocks_of(rows, stride[0])
     g, turned = aligned(grad).view(-1, out_channels), narrow(out_channels)
     total: Tensor | None = None
     for chosen, windows in lowered(x, kernel_size, stride, g):

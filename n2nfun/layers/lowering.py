@@ -100,13 +100,9 @@ def places(x: Tensor, kernel_size: Pair, stride: Pair) -> Pair:
     return (x.shape[0] - kernel_size[0]) // stride[0] + 1, (x.shape[2] - kernel_size[1]) // stride[1] + 1
 
 
-def blocks_of(rows: int, down: int, *, at_once: bool = False) -> Pair:
-    """Return how many products the rows of a kernel are, for windows ``down`` lines apart, and how many rows each of them has.
-
-    It is one where ``transformed`` says so: a compiler fuses what gathers windows with what made the image, and computes with
-    one large product faster than with several.
-    """
-    return (rows // down, down) if rows % down == 0 and not at_once else (1, rows)
+def blocks_of(rows: int, down: int) -> Pair:
+    """Return how many products the rows of a kernel are, for windows ``down`` lines apart, and how many rows each of them has."""
+    return (rows // down, down) if rows % down == 0 else (1, rows)
 
 
 def lines_at_a_time(lines: int, each: int) -> int:
@@ -129,19 +125,21 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
     """
     (rows, columns), (down, right) = kernel_size, stride
     height, width = places(x, kernel_size, stride)
-    at_once = transformed(x, *others)
-    blocks, each = blocks_of(rows, down, at_once=at_once)
+    blocks, each = blocks_of(rows, down)
     batch, channels = x.shape[1], x.shape[3]
     positions, numbers = batch * width, each * columns * channels
-    if at_once:
+    if transformed(x, *others):
         x = (
             x.contiguous()
         )  # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew
         line, image, pixel, channel = x.stride()
-        windows = x.as_strided(
-            (height, batch, width, rows, columns, channels), (down * line, image, right * pixel, line, pixel, channel)
+        size = (height + blocks - 1, batch, width, each, columns, channels)
+        gathered = x.as_strided(size, (down * line, image, right * pixel, line, pixel, channel))
+        gathered = gathered.clone(memory_format=torch.contiguous_format)
+        yield (
+            slice(0, height * positions),
+            gathered.as_strided((blocks, height * positions, numbers), (positions * numbers, numbers, 1)),
         )
-        yield slice(0, height * positions), windows.reshape(1, height * positions, numbers)
         return
     if columns == 1 and stride == (1, 1):
         whole = aligned(x)

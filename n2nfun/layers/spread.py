@@ -12,7 +12,7 @@ from torch import Tensor
 from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import accumulate, multiply, narrow
-from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad, transformed
+from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad
 
 
 @once_for_each
@@ -53,7 +53,7 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     ]
     framed = pad(grad, first[0], last[0], first[1], last[1])
     spread = spread_map(taps, scale, weight.dtype, weight.device)
-    blocks, _ = blocks_of(reach[0], scale[0], at_once=transformed(framed, weight, x))
+    blocks, _ = blocks_of(reach[0], scale[0])
     matrix = spread @ aligned(weight).view(-1, spread.shape[1]).t()
     stack = matrix.view(blocks, -1, in_channels)
     pixels, turned = aligned(x).view(-1, in_channels), narrow(in_channels)
