@@ -129,9 +129,8 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
     batch, channels = x.shape[1], x.shape[3]
     positions, numbers = batch * width, each * columns * channels
     if transformed(x, *others):
-        x = (
-            x.contiguous()
-        )  # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew
+        # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
+        x = x.contiguous()
         line, image, pixel, channel = x.stride()
         size = (height + blocks - 1, batch, width, each, columns, channels)
         gathered = x.as_strided(size, (down * line, image, right * pixel, line, pixel, channel))
