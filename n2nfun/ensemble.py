@@ -15,7 +15,7 @@ from n2nfun.layers.checks import check_float
 from n2nfun.losses import Loss
 from n2nfun.optim import SGD, SGDState
 from n2nfun.stacking import check_stacked, listed, stack
-from n2nfun.train import Batch, TrainState, TrainStep, check_batch, check_state, train_step
+from n2nfun.train import Batch, TrainState, TrainStep, check_batch, check_state, loss_at, train_step
 from n2nfun.tree import leaves, leaves_of, rebuild
 
 __all__ = ["EnsembleMetrics", "EnsembleStep"]
@@ -148,7 +148,7 @@ class EnsembleStep(Generic[P, C, LC]):
         factors = dict(self._differing)
         if lr is not None:
             factors["lr"] = self._checked_rates(lr)
-        loss = self.loss(state.step) if callable(self.loss) else self.loss
+        loss = loss_at(self.loss, state.step)
 
         def step_alone(
             params: list[Tensor], velocity: list[Tensor], factors: dict[str, Any]
@@ -166,7 +166,7 @@ class EnsembleStep(Generic[P, C, LC]):
 
     def at(self, step: int) -> object:
         """Return the loss of a step: all that steps of one shape may differ in beside their tensors."""
-        return self.loss(step) if callable(self.loss) else self.loss
+        return loss_at(self.loss, step)
 
     def _checked_rates(self, lr: object) -> Tensor:
         check_float("EnsembleStep", "lr", lr)

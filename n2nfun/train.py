@@ -176,6 +176,11 @@ def _differentiated_in(
     return value, rebuild(params, [grad.to(param.dtype) for grad, param in kept])
 
 
+def loss_at(loss: Loss[LC] | Callable[[int], Loss[LC]], step: int) -> Loss[LC]:
+    """Return the loss of a step."""
+    return loss(step) if callable(loss) else loss
+
+
 @dataclass(frozen=True, slots=True)
 class TrainStep(Generic[P, C, LC, S]):
     """A training step with everything but state and batch decided: ``step(state, batch) -> (state, metrics)``.
@@ -219,7 +224,7 @@ class TrainStep(Generic[P, C, LC, S]):
         """Make one step, see :func:`train_step`."""
         check_state("TrainStep", state)
         check_batch("TrainStep", batch)
-        loss = self.loss(state.step) if callable(self.loss) else self.loss
+        loss = loss_at(self.loss, state.step)
         lr = None if self.schedule is None else self.schedule(state.step)
         return train_step(
             self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm, compute=self.compute
@@ -227,7 +232,7 @@ class TrainStep(Generic[P, C, LC, S]):
 
     def at(self, step: int) -> tuple[object, Factor]:
         """Return the loss and the learning rate of a step: all that steps of one shape may differ in beside their tensors."""
-        return self.loss(step) if callable(self.loss) else self.loss, self.rate(step)
+        return loss_at(self.loss, step), self.rate(step)
 
     def rate(self, step: int) -> Factor:
         """Return the learning rate of a step."""

@@ -79,9 +79,8 @@ def multiply(
 
 def _sum_of_products(added: Tensor | None, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``added + sum of A B`` over pairs of matrices of two stacks."""
-    if transformed(
-        left, right, added
-    ):  # there addbmm would keep all products, and addmm multiplies by its factors, of 1
+    if transformed(left, right, added):
+        # There addbmm would keep all products, and addmm multiplies by its factors, of 1.
         total = added
         for one, other in zip(left, right, strict=True):
             total = one @ other if total is None else total + one @ other

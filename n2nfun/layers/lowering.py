@@ -128,24 +128,20 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
     blocks, each = blocks_of(rows, down)
     batch, channels = x.shape[1], x.shape[3]
     positions, numbers = batch * width, each * columns * channels
+
+    def matrices(gathered: Tensor, lines: int) -> Tensor:
+        return gathered.as_strided((blocks, lines * positions, numbers), (positions * numbers, numbers, 1))
+
     if transformed(x, *others):
         # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
         x = x.contiguous()
         line, image, pixel, channel = x.stride()
         size = (height + blocks - 1, batch, width, each, columns, channels)
         gathered = x.as_strided(size, (down * line, image, right * pixel, line, pixel, channel))
-        gathered = gathered.clone(memory_format=torch.contiguous_format)
-        yield (
-            slice(0, height * positions),
-            gathered.as_strided((blocks, height * positions, numbers), (positions * numbers, numbers, 1)),
-        )
+        yield slice(0, height * positions), matrices(gathered.clone(memory_format=torch.contiguous_format), height)
         return
     if columns == 1 and stride == (1, 1):
-        whole = aligned(x)
-        yield (
-            slice(0, height * positions),
-            whole.as_strided((blocks, height * positions, numbers), (positions * numbers, numbers, 1)),
-        )
+        yield slice(0, height * positions), matrices(aligned(x), height)
         return
     lines = lines_at_a_time(height, positions * numbers)
     line, image, pixel, channel = x.stride()
@@ -159,10 +155,7 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
         if count < height and memory is None:  # to map fresh memory for each piece takes longer than to fill it
             memory = x.new_empty(found.numel())
         gathered = copied(found, None if memory is None else memory[: found.numel()])
-        yield (
-            slice(first * positions, (first + count) * positions),
-            gathered.as_strided((blocks, count * positions, numbers), (positions * numbers, numbers, 1)),
-        )
+        yield slice(first * positions, (first + count) * positions), matrices(gathered, count)
 
 
 def copied(view: Tensor, out: Tensor | None = None) -> Tensor:
