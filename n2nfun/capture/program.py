@@ -12,7 +12,7 @@ from n2nfun.all_at_once import copy_all
 from n2nfun.capture.memory import Arena, arena_for
 from n2nfun.capture.recording import Call, NotRepeatable, calls_of, memory_of, tensors_in
 
-__all__ = ["Program"]
+__all__ = ["Program", "record"]
 
 Slots: TypeAlias = dict[int, int]
 """By the identity of a recorded tensor: under which number a run finds what it has made anew in its place."""
@@ -33,17 +33,11 @@ class _Result(NamedTuple):
 class Program:
     """A function from tensors to tensors, as the operations of one run of it, for inputs like those of that run.
 
-    Args:
-        function: Pure, of tensors on the CPU.
-        inputs: What it is recorded with.
-
-    Raises:
-        NotRepeatable: if it is not made of torch's operations alone.
+    Made by :func:`record`.
     """
 
-    def __init__(self, function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Tensor]) -> None:
-        self._inputs = [torch.empty_strided(one.shape, one.stride(), dtype=one.dtype).copy_(one) for one in inputs]
-        results, calls = calls_of(lambda: function(self._inputs))
+    def __init__(self, inputs: list[Tensor], calls: Sequence[Call], results: Sequence[Tensor]) -> None:
+        self._inputs = inputs
         fresh = _made_anew(calls, results)
         made = [tensor for call in fresh for tensor in tensors_in(call.made)]
         slots = {id(tensor): number for number, tensor in enumerate(made)}
@@ -58,18 +52,11 @@ class Program:
                 instructions.extend(_instructions(call, self._arena))
         self._parts.append((instructions, None))
         self._results = [_Result(slots.get(id(one)), self._arena.place(one)) for one in results]
-        self.recorded: list[Tensor] = [one.clone() for one in results]
-        """What the run that was recorded has made."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory that the operations share."""
-        return self._arena.size
 
     @property
     def memory(self) -> int:
         """Bytes that the program keeps between its runs."""
-        return self.size + sum(one.untyped_storage().nbytes() for one in self._inputs)
+        return self._arena.size + sum(one.untyped_storage().nbytes() for one in self._inputs)
 
     def __call__(self, inputs: list[Tensor]) -> list[Tensor]:
         """Run it with other inputs, which stay as they are; the results are new memory."""
@@ -81,6 +68,22 @@ class Program:
             if last is not None:
                 last(found)
         return [one.place.clone() if one.slot is None else found[one.slot] for one in self._results]
+
+
+def record(function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Tensor]) -> tuple[Program, list[Tensor]]:
+    """Run a function, and return the program of its operations, with what this run has made.
+
+    Args:
+        function: Pure, of tensors on the CPU.
+        inputs: What it is recorded with.
+
+    Raises:
+        NotRepeatable: if it is not made of torch's operations alone.
+    """
+    own = [torch.empty_strided(one.shape, one.stride(), dtype=one.dtype).copy_(one) for one in inputs]
+    results, calls = calls_of(lambda: function(own))
+    program = Program(own, calls, results)
+    return program, [one.clone() for one in results]
 
 
 def _made_anew(calls: Sequence[Call], results: Sequence[Tensor]) -> list[Call]:

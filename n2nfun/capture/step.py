@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from n2nfun.capture.program import Program
+from n2nfun.capture.program import Program, record
 from n2nfun.capture.recording import NotRepeatable
 from n2nfun.factors import plain
 from n2nfun.layers.precision import detached
@@ -181,9 +181,9 @@ class _Known(Generic[P, S, M]):
             made.append(step(replace(own, step=state.step), batch))
             return leaves(made[0])
 
-        self._program = Program(repeated, given)
+        self._program, recorded = record(repeated, given)
         self._made = tree_map(_outline, made[0])
-        return self._filled(self._program.recorded, state)
+        return self._filled(recorded, state)
 
     def _filled(self, results: list[Tensor], state: TrainState[P, S]) -> tuple[TrainState[P, S], M]:
         assert self._made is not None

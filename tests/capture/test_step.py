@@ -173,7 +173,7 @@ def test_what_changes_at_each_step_is_not_recorded(name: str, monkeypatch: pytes
     def noted(function: object, inputs: object) -> None:
         recorded.append((function, inputs))
 
-    monkeypatch.setattr(capture_step, "Program", noted)
+    monkeypatch.setattr(capture_step, "record", noted)
     step = NOT_REPEATED[name]()
     assert_the_same(step, step.init(seeded(0)), batches([(2, 3, 4, 4)] * 6))
     assert not recorded
