@@ -10,15 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from n2nfun.capture import captured, compiling
+from n2nfun.capture import step as capture_step
 from n2nfun.compose import Sequential
 from n2nfun.layer import Layer
 from n2nfun.layers import Conv2d, Sigmoid, Upsampling
 from n2nfun.losses import MSE
 from n2nfun.optim import SGD, SGDState
+from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import seeded, whole_numbers, whole_params
-from n2nfun.train import Batch, TrainState, train_step
+from n2nfun.train import Batch, TrainState, TrainStep, train_step
 from n2nfun.tree import leaves
 from tests.layer_cases import CASES
+from tests.purity import nothing_changed
 
 FEW = (
     "convolution",
@@ -71,5 +75,31 @@ def layers_and_step(*, every: bool) -> None:
             assert torch.equal(a, b), f"{name}, result {index}: {int((a != b).sum())} of {a.numel()} numbers differ"
 
 
+def captured_steps() -> None:
+    """Steps that are compiled without guards: two steps, and one on another number of threads."""
+    generator, threads = seeded(1), torch.get_num_threads()
+    made, make = list[object](), compiling.compiled
+
+    def noted(function: compiling.Function) -> compiling.Function:
+        made.append(function)
+        return make(function)
+
+    capture_step.compiled = noted  # type: ignore[attr-defined]  # pyright: ignore[reportPrivateImportUsage]  # not exported
+    for rate in (0.5, 0.25):
+        step = TrainStep(STEPPED, MSE(), SGD(rate, momentum=0.5, nesterov=True))
+        run = captured(step, compile=True)
+        for count in range(1, 6 if rate == 0.5 else 4):
+            params, velocity = (whole_params(STEPPED, generator) for _ in range(2))
+            state = TrainState(params, SGDState(velocity), count)
+            batch = Batch(*(whole_numbers((2, 2, 8, 8), generator) for _ in range(2)))
+            torch.set_num_threads(1 if count == 5 else threads)
+            with nothing_changed(state, batch):
+                found = run(state, batch)
+            assert_same_bits(found, step(state, batch))
+        assert run.memory == 0
+    assert len(made) == 2
+
+
 if __name__ == "__main__":
     layers_and_step(every="every" in sys.argv)
+    captured_steps()

@@ -30,9 +30,9 @@ ALL: tuple[Opponent, ...] = ("n2nfun", "n2nfun captured", *EAGER, "n2nfun compil
 
 NCHW, NHWC = torch.contiguous_format, torch.channels_last
 TRAINING: Mapping[Opponent, Callable[[Training], Work]] = {
-    "n2nfun": partial(with_n2nfun.training, compiled=False),
-    "n2nfun captured": with_n2nfun.captured_training,
-    "n2nfun compiled": partial(with_n2nfun.training, compiled=True),
+    "n2nfun": with_n2nfun.training,
+    "n2nfun captured": partial(with_n2nfun.captured_training, compiled=False),
+    "n2nfun compiled": partial(with_n2nfun.captured_training, compiled=True),
     "torch": partial(with_torch.training, compiled=False, layout=NCHW),
     "torch channels_last": partial(with_torch.training, compiled=False, layout=NHWC),
     "torch compiled": partial(with_torch.training, compiled=True, layout=NCHW),

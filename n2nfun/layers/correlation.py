@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, transformed
+from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, settled, transformed
 
 _WIDE = 16
 """With fewer columns than this a matrix product is slow: with some columns of zeros it is faster."""
@@ -49,6 +49,8 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     for chosen, windows in lowered(x, (rows, columns), stride, stack, bias):
         y = multiply(windows, stack, bias, y, chosen, height * x.shape[1] * width)
     assert y is not None
+    if len(kernel) > out_channels:  # else a compiler computes the few columns that are read, one by one
+        y = settled(y)
     return y.view(*size[:3], len(kernel))[..., :out_channels]
 
 
@@ -80,10 +82,12 @@ def multiply(
 def _sum_of_products(added: Tensor | None, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``added + sum of A B`` over pairs of matrices of two stacks."""
     if transformed(left, right, added):
-        # There addbmm would keep all products, and addmm multiplies by its factors, of 1.
+        # There addbmm would keep all products, and addmm multiplies by its factors, of 1. A compiler would make addmm of
+        # a sum of products that it sees, with a copy of all that it adds to, where it can add while it reads the sum.
         total = added
         for one, other in zip(left, right, strict=True):
-            total = one @ other if total is None else total + one @ other
+            found = settled(one @ other)
+            total = found if total is None else total + found
         assert total is not None
         return total
     if added is None:
@@ -123,6 +127,8 @@ def accumulate(total: Tensor | None, windows: Tensor, g: Tensor, *, turned: bool
 
     Where there is a total, it is changed.
     """
+    if torch.compiler.is_compiling() and total is None:  # a compiler would copy g for each of the windows
+        return torch.stack([g.t() @ one if turned else one.t() @ g for one in windows])
     whole = g.expand(len(windows), -1, -1)
     left, right = (whole, windows) if turned else (windows, whole)
     if total is None:

@@ -53,6 +53,8 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     if top == bottom == left == right == 0:
         return x
     margins = (0, 0, left, right, 0, 0, top, bottom)
+    if torch.compiler.is_compiling() and planar(x.shape[3]):
+        return lines_of(torch.constant_pad_nd(images_of(x), (left, right, top, bottom)))
     if min(margins) < 0 or transformed(x):
         return torch.constant_pad_nd(x, margins)
     # The same in a third of the calls, and in the order of memory in which it is read best.
@@ -72,7 +74,12 @@ def planar(channels: int) -> bool:
 
 def in_order(x: Tensor) -> Tensor:
     """Return lines in the one order in memory in which they are summed up: sums round by it."""
-    return lines_of(images_of(x).contiguous()) if planar(x.shape[3]) else x.contiguous()
+    return lines_of(settled(images_of(x).contiguous())) if planar(x.shape[3]) else settled(x.contiguous())
+
+
+def settled(x: Tensor) -> Tensor:
+    """Return x; a compiler writes it to memory, as it lies, where it might compute it again for each number that is read."""
+    return x.as_strided(x.shape, x.stride()) if torch.compiler.is_compiling() else x
 
 
 def aligned(x: Tensor) -> Tensor:
@@ -134,7 +141,8 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
 
     if transformed(x, *others):
         # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
-        x = x.contiguous()
+        if not (torch.compiler.is_compiling() and planar(channels)):  # planes are read as they lie
+            x = x.contiguous()
         line, image, pixel, channel = x.stride()
         size = (height + blocks - 1, batch, width, each, columns, channels)
         gathered = x.as_strided(size, (down * line, image, right * pixel, line, pixel, channel))

@@ -21,7 +21,7 @@ from torch import Tensor
 from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import correlate
-from n2nfun.layers.lowering import aligned, copied, lines_of, pad, planar
+from n2nfun.layers.lowering import aligned, copied, lines_of, pad, planar, settled
 
 Taps: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 """For each phase, for each pixel that it reads: the kernel's taps that fall on the pixel."""
@@ -129,7 +129,7 @@ def correlate_phases(
             whole[:, rows.first : rows.first + rows.size, :, :, columns.first : columns.first + columns.size] = part
     height, width = steps[0] * scale[0], steps[1] * scale[1]
     if planar(channels):
-        y = lines_of(copied(whole.permute(2, 5, 0, 1, 3, 4)).view(batch, channels, height, width))
+        y = lines_of(settled(copied(whole.permute(2, 5, 0, 1, 3, 4))).view(batch, channels, height, width))
     else:
         y = copied(whole).view(height, batch, width, channels)
     return y if (height, width) == size else y[: size[0], :, : size[1]]

@@ -244,6 +244,40 @@ def test_what_is_no_step_is_refused(step: Any) -> None:
         captured(step)
 
 
+def test_what_is_no_flag_is_refused() -> None:
+    unchecked: Any = captured
+    with pytest.raises(TypeError, match="compile is 1, expected True or False"):
+        unchecked(STEPS["plain"](), compile=1)
+
+
+def test_what_torch_cannot_compile_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_compiler(_function: Any) -> Any:
+        def run(_inputs: list[Tensor]) -> list[Tensor]:
+            raise RuntimeError("no C++ compiler found\n\nlong advice")
+
+        return run
+
+    monkeypatch.setattr(capture_step, "compiled", without_compiler)
+    step = STEPS["plain"]()
+    repeated, state = captured(step, compile=True), step.init(seeded(0))
+    batch = batches([(2, 3, 8, 8)])[0]
+    for _ in range(2):
+        state, _ = repeated(state, batch)
+    for _ in range(2):  # and nothing is left of it
+        with pytest.raises(
+            RuntimeError,
+            match=r"captured\(step, compile=True\): torch.compile cannot compile this step: no C\+\+ compiler found; "
+            r"captured\(step\) needs no compiler",
+        ):
+            repeated(state, batch)
+
+
+def test_a_compiled_step_calls_itself_where_there_is_nothing_to_repeat() -> None:
+    step = TrainStep(Conv2d(3, 3, 1), MSE(), Adam(0.1))
+    found = list(fit(captured(step, compile=True), step.init(seeded(0)), batches([(2, 3, 4, 4)] * 4)))
+    assert_same_bits(tuple(found), tuple(fit(step, step.init(seeded(0)), batches([(2, 3, 4, 4)] * 4))))
+
+
 def test_what_is_no_state_or_batch_is_refused() -> None:
     repeated: Any = captured(STEPS["plain"]())
     batch = batches([(2, 3, 8, 8)])[0]
