@@ -1,17 +1,20 @@
 """Where the tensors of recorded operations lie when these are repeated: in one piece of memory, where dead ones make room."""
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from n2nfun.capture.recording import Call, memory_of, tensors_in
 
-__all__ = ["Arena", "arena_for"]
+__all__ = ["Arena", "arena_for", "as_one", "side_by_side"]
 
 _ALIGNED = 64
 """Bytes of a vector register: products round by address, and torch's own memory begins so, too."""
+
+Blocks: TypeAlias = tuple[int, ...]
+"""Blocks of memory that are to lie one after the other."""
 
 
 class _Span(NamedTuple):
@@ -43,28 +46,38 @@ class Arena:
         return tensor.new_empty(0).set_(self._memory, first, tensor.shape, tensor.stride())
 
 
-def arena_for(calls: Sequence[Call], elsewhere: Collection[int]) -> Arena:
+def arena_for(
+    calls: Sequence[Call], elsewhere: Collection[int], kept: Collection[int] = (), rows: Iterable[Blocks] = ()
+) -> Arena:
     """Find room for all that operations make, but for memory that is told to be elsewhere.
 
     Each block is given the first gap that is large enough among those alive at the same time, in the order of their birth.
+
+    Args:
+        calls: The operations.
+        elsewhere: Memory that has a place.
+        kept: Memory that is read after the last operation.
+        rows: Memory that is to lie one block after the other, if it can.
     """
     offsets: dict[int, int] = {}
     alive: list[tuple[int, _Span]] = []
     total = 0
-    for memory, span in _spans(calls, elsewhere).items():
+    for row, span in _in_rows(_spans(calls, elsewhere, kept), rows):
         alive = sorted((at, other) for at, other in alive if other.died >= span.born)
         place = 0
         for at, other in alive:
             if place + span.size <= at:
                 break
             place = max(place, at + other.size)
-        offsets[memory] = place
         alive.append((place, span))
         total = max(total, place + span.size)
+        for memory, size in row:
+            offsets[memory] = place
+            place += size
     return Arena(total, offsets)
 
 
-def _spans(calls: Sequence[Call], elsewhere: Collection[int]) -> dict[int, _Span]:
+def _spans(calls: Sequence[Call], elsewhere: Collection[int], kept: Collection[int]) -> dict[int, _Span]:
     """Return when each block of memory that the operations make is in use, in the order of birth."""
     found: dict[int, _Span] = {}
     for index, call in enumerate(calls):
@@ -72,9 +85,58 @@ def _spans(calls: Sequence[Call], elsewhere: Collection[int]) -> dict[int, _Span
         for tensor in tensors_in(call.made):
             memory = memory_of(tensor)
             if memory not in found and memory not in given and memory not in elsewhere:
-                size = -(-tensor.untyped_storage().nbytes() // _ALIGNED) * _ALIGNED
-                found[memory] = _Span(index, index, size)
+                found[memory] = _Span(index, index, _room(tensor.untyped_storage().nbytes()))
             given.add(memory)
         for memory in given & found.keys():
             found[memory] = found[memory]._replace(died=index)
-    return found
+    return {memory: span._replace(died=len(calls)) if memory in kept else span for memory, span in found.items()}
+
+
+def _in_rows(spans: dict[int, _Span], rows: Iterable[Blocks]) -> Iterator[tuple[list[tuple[int, int]], _Span]]:
+    """Go through the blocks in the order of birth, or rows of them, with their sizes, and when they are in use in all."""
+    row_of: dict[int, Blocks] = {}
+    for row in rows:
+        if all(memory in spans and memory not in row_of for memory in row) and len(set(row)) == len(row):
+            row_of.update(dict.fromkeys(row, row))
+    for memory in spans:
+        row = row_of.get(memory, (memory,))
+        if memory == min(row, key=lambda one: spans[one].born):
+            own = [spans[one] for one in row]
+            born, died = min(span.born for span in own), max(span.died for span in own)
+            sizes = [span.size for span in own]
+            yield list(zip(row, sizes, strict=True)), _Span(born, died, sum(sizes))
+
+
+def _room(size: int) -> int:
+    """Return the bytes that a block of so many takes, so that the next one begins where a register can be filled."""
+    return -(-size // _ALIGNED) * _ALIGNED
+
+
+def side_by_side(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Copy tensors into one piece of memory, one after the other, of the strides that they have."""
+    rooms = [_room(_span(one) * one.element_size()) for one in tensors]
+    memory, first, copies = torch.empty(sum(rooms), dtype=torch.uint8).untyped_storage(), 0, list[Tensor]()
+    for one, room in zip(tensors, rooms, strict=True):
+        own = one.new_empty(0).set_(memory, first // one.element_size(), one.shape, one.stride())
+        copies.append(own.copy_(one))
+        first += room
+    return copies
+
+
+def _span(tensor: Tensor) -> int:
+    """Return over how many numbers of memory a tensor goes."""
+    if not tensor.numel():
+        return 0
+    return 1 + sum((count - 1) * stride for count, stride in zip(tensor.shape, tensor.stride(), strict=True))
+
+
+def as_one(tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return tensors that lie one after the other as one, with what lies between them; None where they do not."""
+    first, end = tensors[0], -1
+    for one in tensors:
+        if one.dtype != first.dtype or not one.numel() or not one.is_contiguous() or end not in {-1, one.data_ptr()}:
+            return None
+        end = one.data_ptr() + _room(one.numel() * one.element_size())
+    last = tensors[-1]
+    length = (last.data_ptr() - first.data_ptr()) // first.element_size() + last.numel()
+    return first.as_strided((length,), (1,))

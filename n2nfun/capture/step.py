@@ -24,6 +24,9 @@ S = TypeVar("S")
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 
+_OF_BATCH = 2
+"""Tensors of a batch: x and target."""
+
 _KEPT = 4
 """Programs, for as many sizes of batches: one of all but the last, and one of the last, mostly."""
 
@@ -143,6 +146,7 @@ class _Known(Generic[P, S, M]):
         self._compiling, self._refused, self._proved = compiling, False, compiling
         self._program: Callable[[list[Tensor]], list[Tensor]] | None = None
         self._made: tuple[TrainState[P, S], M] | None = None
+        self._last: tuple[TrainState[P, S] | None, list[Tensor]] = (None, [])
 
     @property
     def memory(self) -> int:
@@ -153,8 +157,12 @@ class _Known(Generic[P, S, M]):
         """Return the tensors of the inputs, if they are of the same structure, shapes, dtypes and strides."""
         if terms != self._terms:
             return None
+        last, known = self._last
         try:
-            given = leaves_alike("state", (replace(state, step=0), batch), "state", self._like)
+            if state is last:  # what was made here is not gone through again
+                given = known + leaves_alike("batch", batch, "batch", self._like[1])
+            else:
+                given = leaves_alike("state", (replace(state, step=0), batch), "state", self._like)
         except TreeError:
             return None
         alike = [(leaf.dtype, leaf.stride()) for leaf in given] == self._orders
@@ -222,7 +230,9 @@ class _Known(Generic[P, S, M]):
     def _filled(self, results: list[Tensor], state: TrainState[P, S]) -> tuple[TrainState[P, S], M]:
         assert self._made is not None
         after, metrics = filled(self._made, results)
-        return replace(after, step=state.step + 1), metrics
+        after = replace(after, step=state.step + 1)
+        self._last = after, results[: len(self._orders) - _OF_BATCH]
+        return after, metrics
 
 
 def _outline(tensor: Tensor) -> Tensor:

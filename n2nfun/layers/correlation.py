@@ -40,9 +40,7 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
         planes = _correlate_by_planes(aligned(x), kernel)
         return planes if bias is None else planes + bias
     if _FEWEST <= out_channels < _WIDE:
-        more = _WIDE - out_channels
-        kernel = torch.constant_pad_nd(kernel.contiguous(), (0, 0, 0, 0, 0, 0, 0, more))
-        bias = None if bias is None else torch.constant_pad_nd(bias, (0, more))
+        kernel, bias = _filled(kernel), None if bias is None else _filled(bias)
     blocks, each = blocks_of(rows, stride[0])
     stack = aligned(kernel).view(-1, blocks, each * columns * channels).permute(1, 2, 0)
     y: Tensor | None = None
@@ -52,6 +50,12 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     if len(kernel) > out_channels:  # else a compiler computes the few columns that are read, one by one
         y = settled(y)
     return y.view(*size[:3], len(kernel))[..., :out_channels]
+
+
+def _filled(tensor: Tensor) -> Tensor:
+    """Put zeros behind the first dimension, so that it is wide enough."""
+    more = tensor.new_zeros(_WIDE - tensor.shape[0], *tensor.shape[1:])
+    return torch.cat((tensor, more))
 
 
 def multiply(

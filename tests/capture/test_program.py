@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from n2nfun.all_at_once import add_all, multiply_all
+from n2nfun.capture import program as program_module
 from n2nfun.capture.program import record
 from n2nfun.capture.recording import NotRepeatable
 from n2nfun.testing.bits import assert_same_bits
@@ -58,8 +60,42 @@ def copies(inputs: list[Tensor]) -> list[Tensor]:
     return [inputs[0].t().contiguous() * 1, inputs[0].double() * 1, inputs[0].clone()]
 
 
+def made_early(inputs: list[Tensor]) -> list[Tensor]:
+    early = inputs[0] + 1
+    late = inputs[1]
+    for _ in range(4):
+        late = late * 2
+    return [early.t(), late]
+
+
+def whole_lists(inputs: list[Tensor]) -> list[Tensor]:
+    found = add_all(multiply_all(inputs, 0.5), [inputs[1] + 1, inputs[0] - 1], 0.25)
+    return [*found, *add_all(found, inputs, -1.0)]
+
+
+def lists_that_lie_apart(inputs: list[Tensor]) -> list[Tensor]:
+    return [*add_all(inputs[:1] * 2, inputs, 0.5), *multiply_all([inputs[1], inputs[0].t()], 2)]
+
+
+def lists_of_several_kinds(inputs: list[Tensor]) -> list[Tensor]:
+    return multiply_all([inputs[0] + 1, inputs[0].double(), inputs[1][:0]], 0.1)
+
+
 CONSTANT = torch.ones(2)
-FUNCTIONS: list[Function] = [looked_at, changed, used_further, lists, pairs, zeros, given_back, copies]
+FUNCTIONS: list[Function] = [
+    looked_at,
+    changed,
+    used_further,
+    lists,
+    pairs,
+    zeros,
+    given_back,
+    copies,
+    made_early,
+    whole_lists,
+    lists_that_lie_apart,
+    lists_of_several_kinds,
+]
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 
 
@@ -87,6 +123,19 @@ def test_results_are_memory_of_their_own(function: Function) -> None:
     assert_same_bits(tuple(inputs), tuple(before))
     assert_same_bits(tuple(program(inputs)), tuple(function(numbers(1))))
     assert torch.equal(CONSTANT, torch.ones(2))
+
+
+def test_lists_are_computed_as_one_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: list[int] = []
+
+    def add(one: Tensor, other: Tensor, *, alpha: float, out: Tensor) -> Tensor:
+        whole.append(one.numel())
+        return torch.add(one, other, alpha=alpha, out=out)
+
+    monkeypatch.setitem(program_module._OF_LISTS, "aten._foreach_add.List", add)
+    program, _ = record(whole_lists, numbers(0))
+    assert_same_bits(tuple(program(numbers(1))), tuple(whole_lists(numbers(1))))
+    assert whole == [16 + 12] * 2  # of 12 numbers each, the second from a full register on
 
 
 def test_memory_is_told() -> None:
