@@ -17,6 +17,7 @@ from n2nfun.tree import (
     TreeError,
     assemble,
     branches,
+    filler,
     global_norm,
     leaves,
     leaves_alike,
@@ -44,6 +45,14 @@ class Plain(Node):
     """Another type with the same fields."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ByName:
+    """A dataclass whose constructor takes no places."""
+
+    first: object
+    second: object
+
+
 class Named(NamedTuple):
     """A tuple with names."""
 
@@ -61,6 +70,7 @@ trees = st.recursive(
         st.builds(Node, inner, inner),
         st.builds(Plain, inner, inner),
         st.builds(Named, inner, inner),
+        st.builds(ByName, first=inner, second=inner),
     ),
     max_leaves=8,
 )
@@ -82,6 +92,18 @@ def test_leaves_come_back_in_their_places(tree: object) -> None:
     assert type(again) is type(tree)
     assert skeleton(again) == skeleton(tree)
     assert all(one is other for one, other in zip(leaves(tree), leaves(again), strict=True))
+
+
+@given(trees)
+def test_a_prepared_tree_is_filled_again_and_again(tree: object) -> None:
+    fill = filler(tree)
+    for _ in range(2):
+        others = [leaf + 1 for leaf in leaves(tree)]
+        with nothing_changed(tree):
+            again = fill(others)
+        assert type(again) is type(tree)
+        assert skeleton(again) == skeleton(tree)
+        assert all(one is other for one, other in zip(others, leaves(again), strict=True))
 
 
 @given(trees)

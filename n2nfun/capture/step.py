@@ -15,7 +15,7 @@ from n2nfun.capture.recording import NotRepeatable
 from n2nfun.factors import plain
 from n2nfun.layers.precision import detached
 from n2nfun.train import Batch, TrainState, check_batch, check_state
-from n2nfun.tree import TreeError, filled, leaves, leaves_alike, tree_map
+from n2nfun.tree import TreeError, filled, filler, leaves, leaves_alike, tree_map
 
 __all__ = ["CapturedStep", "Repeated", "captured"]
 
@@ -145,7 +145,7 @@ class _Known(Generic[P, S, M]):
         self._orders = [(leaf.dtype, leaf.stride()) for leaf in leaves(self._like)]
         self._compiling, self._refused, self._proved = compiling, False, compiling
         self._program: Callable[[list[Tensor]], list[Tensor]] | None = None
-        self._made: tuple[TrainState[P, S], M] | None = None
+        self._made: Callable[[list[Tensor]], tuple[TrainState[P, S], M]] | None = None
         self._last: tuple[TrainState[P, S] | None, list[Tensor]] = (None, [])
 
     @property
@@ -202,7 +202,7 @@ class _Known(Generic[P, S, M]):
             return leaves(made[0])
 
         self._program, recorded = record(repeated, given)
-        self._made = tree_map(_outline, made[0])
+        self._made = filler(tree_map(_outline, made[0]))
         return self._filled(recorded, state)
 
     def _compile(
@@ -214,7 +214,7 @@ class _Known(Generic[P, S, M]):
             own, batch = filled(like, inputs)
             return leaves(step(replace(own, step=state.step), batch))
 
-        self._made = tree_map(_outline, step(state, batch))
+        self._made = filler(tree_map(_outline, step(state, batch)))
         program = compiled(repeated)
         try:
             results = program(given)
@@ -229,7 +229,7 @@ class _Known(Generic[P, S, M]):
 
     def _filled(self, results: list[Tensor], state: TrainState[P, S]) -> tuple[TrainState[P, S], M]:
         assert self._made is not None
-        after, metrics = filled(self._made, results)
+        after, metrics = self._made(results)
         after = replace(after, step=state.step + 1)
         self._last = after, results[: len(self._orders) - _OF_BATCH]
         return after, metrics
