@@ -84,7 +84,7 @@ def captured_steps() -> None:
         made.append(function)
         return make(function)
 
-    capture_step.compiled = noted  # type: ignore[attr-defined]  # pyright: ignore[reportPrivateImportUsage]  # not exported
+    capture_step.compiled = noted  # type: ignore[attr-defined]  # it is imported there
     for rate in (0.5, 0.25):
         step = TrainStep(STEPPED, MSE(), SGD(rate, momentum=0.5, nesterov=True))
         run = captured(step, compile=True)

@@ -18,7 +18,7 @@ Instruction: TypeAlias = Callable[[], object]
 _UNWRITTEN = frozenset({"aten::empty", "aten::empty_strided", "aten::empty_like", "aten::new_empty"})
 _ZEROS = frozenset({"aten::zeros", "aten::new_zeros", "aten::zeros_like"})
 _COPIES = frozenset({"aten::clone", "aten::_to_copy"})
-_OF_LISTS: Mapping[str, Callable[..., Tensor]] = {
+OF_LISTS: Mapping[str, Callable[..., Tensor]] = {
     "aten._foreach_add.List": torch.add,
     "aten._foreach_mul.Scalar": torch.mul,
 }
@@ -72,7 +72,7 @@ def record(function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Te
 def _rows(calls: Sequence[Call]) -> Iterator[Blocks]:
     """List memory that operations on whole lists read, or write, one after the other."""
     for call in calls:
-        if str(call.operation) in _OF_LISTS:
+        if str(call.operation) in OF_LISTS:
             for value in (*call.args, call.made):
                 if isinstance(value, list | tuple):
                     yield tuple(memory_of(one) for one in tensors_in(_items(value)))
@@ -87,7 +87,7 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
     name: str = call.operation._schema.name  # noqa: SLF001 - the operation's declaration, which has no public name
     args, made = _placed(call.args, arena), _placed(call.made, arena)
     kwargs = {key: _placed(value, arena) for key, value in call.kwargs.items()}
-    if str(call.operation) in _OF_LISTS and (whole := _on_whole_lists(call, args, kwargs, made)) is not None:
+    if str(call.operation) in OF_LISTS and (whole := _on_whole_lists(call, args, kwargs, made)) is not None:
         yield whole
     elif call.writes:
         yield partial(call.operation, *args, **kwargs)
@@ -103,11 +103,11 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
 
 def _on_whole_lists(call: Call, args: list[Any], kwargs: dict[str, Any], made: list[Tensor]) -> Instruction | None:
     """Return an operation on lists as one on the memory in which each of them lies, if it does, side by side."""
-    own = [as_one(value) if isinstance(value, list) else value for value in args]
+    own = [as_one([*tensors_in(_items(value))]) if isinstance(value, list) else value for value in args]
     out = as_one(made)
     if out is None or any(value is None for value in own):
         return None
-    return partial(_OF_LISTS[str(call.operation)], *own, **kwargs, out=out)
+    return partial(OF_LISTS[str(call.operation)], *own, **kwargs, out=out)
 
 
 def _placed(value: Any, arena: Arena) -> Any:

@@ -132,7 +132,7 @@ def test_lists_are_computed_as_one_tensor(monkeypatch: pytest.MonkeyPatch) -> No
         whole.append(one.numel())
         return torch.add(one, other, alpha=alpha, out=out)
 
-    monkeypatch.setitem(program_module._OF_LISTS, "aten._foreach_add.List", add)
+    monkeypatch.setitem(program_module.OF_LISTS, "aten._foreach_add.List", add)
     program, _ = record(whole_lists, numbers(0))
     assert_same_bits(tuple(program(numbers(1))), tuple(whole_lists(numbers(1))))
     assert whole == [16 + 12] * 2  # of 12 numbers each, the second from a full register on
