@@ -147,18 +147,31 @@ def train_step(
     check_batch("train_step()", batch)
     _check_max_norm(max_norm)
     _check_compute(compute)
-    if compute is None:
-        value, grads = _differentiated(layer, loss, state.params, batch)
-    else:
-        value, grads = _differentiated_in(compute, layer, loss, state.params, batch)
+    value, grads = _differentiated(layer, loss, state.params, batch, compute)
+    return _moved(optimizer, state, value, grads, lr, max_norm)
+
+
+def _moved(
+    optimizer: Optimizer[P, S],
+    state: TrainState[P, S],
+    value: Tensor,
+    grads: P,
+    lr: float | None,
+    max_norm: float | None,
+) -> tuple[TrainState[P, S], Metrics]:
+    """Return what follows from a loss and its gradient."""
     if max_norm is not None:
         grads, _ = clip_by_global_norm(grads, max_norm)
     params, optimizer_state = optimizer.step(state.params, grads, state.optimizer, lr=lr)
     return TrainState(params, optimizer_state, state.step + 1), Metrics(value, optimizer.lr if lr is None else lr)
 
 
-def _differentiated(layer: Layer[P, C], loss: Loss[LC], params: P, batch: Batch) -> tuple[Tensor, P]:
+def _differentiated(
+    layer: Layer[P, C], loss: Loss[LC], params: P, batch: Batch, compute: torch.dtype | None
+) -> tuple[Tensor, P]:
     """Return the loss of a batch, and its gradient in the parameters."""
+    if compute is not None:
+        return _differentiated_in(compute, layer, loss, params, batch)
     prediction, cache = layer.forward(params, batch.x)
     value, loss_cache = loss.forward(prediction, batch.target)
     return value, layer.gradients(params, cache, loss.backward(loss_cache))
@@ -229,6 +242,15 @@ class TrainStep(Generic[P, C, LC, S]):
         return train_step(
             self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm, compute=self.compute
         )
+
+    def differentiated(self, params: P, batch: Batch, step: int) -> tuple[Float[Tensor, ""], P]:
+        """Return the loss of a batch, and its gradient in the parameters: the first half of a step."""
+        return _differentiated(self.layer, loss_at(self.loss, step), params, batch, self.compute)
+
+    def moved(self, state: TrainState[P, S], value: Float[Tensor, ""], grads: P) -> tuple[TrainState[P, S], Metrics]:
+        """Return the next state, given the loss and its gradient: the other half."""
+        lr = None if self.schedule is None else self.schedule(state.step)
+        return _moved(self.optimizer, state, value, grads, lr, self.max_norm)
 
     def at(self, step: int) -> tuple[object, Factor]:
         """Return the loss and the learning rate of a step: all that steps of one shape may differ in beside their tensors."""

@@ -10,17 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from n2nfun.capture import captured, compiling
-from n2nfun.capture import step as capture_step
+from n2nfun.capture import captured, compiling, known
 from n2nfun.compose import Sequential
 from n2nfun.layer import Layer
 from n2nfun.layers import Conv2d, Sigmoid, Upsampling
 from n2nfun.losses import MSE
-from n2nfun.optim import SGD, SGDState
+from n2nfun.optim import SGD, Adam, AdamState, SGDState
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import seeded, whole_numbers, whole_params
 from n2nfun.train import Batch, TrainState, TrainStep, train_step
-from n2nfun.tree import leaves
+from n2nfun.tree import leaves, tree_map
 from tests.layer_cases import CASES
 from tests.purity import nothing_changed
 
@@ -76,7 +75,7 @@ def layers_and_step(*, every: bool) -> None:
 
 
 def captured_steps() -> None:
-    """Steps that are compiled without guards: two steps, and one on another number of threads."""
+    """Steps that are compiled without guards: a whole one, and one up to its gradient, on two numbers of threads."""
     generator, threads = seeded(1), torch.get_num_threads()
     made, make = list[object](), compiling.compiled
 
@@ -84,13 +83,14 @@ def captured_steps() -> None:
         made.append(function)
         return make(function)
 
-    capture_step.compiled = noted  # type: ignore[attr-defined]  # it is imported there
-    for rate in (0.5, 0.25):
-        step = TrainStep(STEPPED, MSE(), SGD(rate, momentum=0.5, nesterov=True))
+    known.compiled = noted  # type: ignore[attr-defined]  # it is imported there
+    for optimizer, calls in ((SGD(0.5, momentum=0.5, nesterov=True), 5), (Adam(0.25), 3)):
+        step: TrainStep[Any, Any, Any, Any] = TrainStep(STEPPED, MSE(), optimizer)
         run = captured(step, compile=True)
-        for count in range(1, 6 if rate == 0.5 else 4):
+        for count in range(1, calls + 1):
             params, velocity = (whole_params(STEPPED, generator) for _ in range(2))
-            state = TrainState(params, SGDState(velocity), count)
+            moments = AdamState(count, velocity, tree_map(torch.abs, velocity))
+            state = TrainState(params, moments if isinstance(optimizer, Adam) else SGDState(velocity), count)
             batch = Batch(*(whole_numbers((2, 2, 8, 8), generator) for _ in range(2)))
             torch.set_num_threads(1 if count == 5 else threads)
             with nothing_changed(state, batch):

@@ -61,6 +61,7 @@ class Goal:
 STEPS = (
     Goal("speed of torch.nn eager, n2nfun eager", ("n2nfun",), EAGER, 2.0, 1.0),
     Goal("speed of torch.nn eager, n2nfun captured", ("n2nfun captured",), EAGER, None),
+    Goal("speed of torch.nn eager, n2nfun compiled", ("n2nfun compiled",), EAGER, None),
     Goal("speed of torch.compile of torch.nn, n2nfun compiled", ("n2nfun compiled",), COMPILED, 2.5, 1.2),
     Goal("speed of JAX jit, n2nfun compiled", ("n2nfun compiled",), JAX, 4.0, 1.5),
     Goal("time of the matrix products, n2nfun compiled", ("n2nfun compiled",), ("floor",), 2.5, at_most=True),

@@ -103,11 +103,15 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
 
 def _on_whole_lists(call: Call, args: list[Any], kwargs: dict[str, Any], made: list[Tensor]) -> Instruction | None:
     """Return an operation on lists as one on the memory in which each of them lies, if it does, side by side."""
-    own = [as_one([*tensors_in(_items(value))]) if isinstance(value, list) else value for value in args]
-    out = as_one(made)
-    if out is None or any(value is None for value in own):
+    shapes = [one.shape for one in made]
+    lists = [[*tensors_in(_items(value))] for value in (*args, made) if isinstance(value, list)]
+    alike = [tensors for tensors in lists if [one.shape for one in tensors] == shapes]  # others are repeated
+    found = [whole for whole in map(as_one, alike) if whole is not None]
+    if len(found) < len(lists):
         return None
-    return partial(OF_LISTS[str(call.operation)], *own, **kwargs, out=out)
+    *own, out = found
+    numbers = [value for value in args if not isinstance(value, list)]  # which follow the lists
+    return partial(OF_LISTS[str(call.operation)], *own, *numbers, **kwargs, out=out)
 
 
 def _placed(value: Any, arena: Arena) -> Any:

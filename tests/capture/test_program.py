@@ -81,6 +81,11 @@ def lists_of_several_kinds(inputs: list[Tensor]) -> list[Tensor]:
     return multiply_all([inputs[0] + 1, inputs[0].double(), inputs[1][:0]], 0.1)
 
 
+def lists_that_are_repeated(inputs: list[Tensor]) -> list[Tensor]:
+    numbers = inputs[0].flatten()
+    return add_all([numbers * 1, numbers * 2], [numbers[:1] * 3, numbers * 4], 0.5)
+
+
 CONSTANT = torch.ones(2)
 FUNCTIONS: list[Function] = [
     looked_at,
@@ -95,6 +100,7 @@ FUNCTIONS: list[Function] = [
     whole_lists,
     lists_that_lie_apart,
     lists_of_several_kinds,
+    lists_that_are_repeated,
 ]
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 

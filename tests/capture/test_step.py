@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from n2nfun.capture import captured
-from n2nfun.capture import step as capture_step
+from n2nfun.capture import captured, known
 from n2nfun.capture.program import Program
 from n2nfun.ensemble import EnsembleStep
 from n2nfun.layer import ChannelPreserving, NoParams, Shape
@@ -159,10 +158,39 @@ def test_what_reads_numbers_is_called_itself(unseen: bool, replayed: list[int]) 
     assert len(replayed) == unseen
 
 
-NOT_REPEATED: dict[str, Callable[[], Any]] = {
+IN_PART: dict[str, Callable[[], Any]] = {
     "Adam": lambda: TrainStep(Conv2d(3, 3, 1), MSE(), Adam(0.1)),
     "cosine": lambda: TrainStep(Conv2d(3, 3, 1), MSE(), NESTEROV, cosine(0.1, 20)),
+    "AdamW, cosine, clipped": lambda: TrainStep(
+        Conv2d(3, 3, 1), L1(), Adam(0.1, weight_decay=0.1, decoupled=True), cosine(0.1, 20), max_norm=0.01
+    ),
+    "Adam, bfloat16": lambda: TrainStep(Conv2d(3, 3, 1), MSE(), Adam(0.1), compute=torch.bfloat16),
+    "Adam, loss by step": lambda: TrainStep(Conv2d(3, 3, 1), lambda step: L0(2.0 if step < 6 else 1.0), Adam(0.1)),
+}
+
+
+@pytest.mark.parametrize("name", IN_PART)
+def test_gradients_are_repeated_where_optimizers_change(name: str, replayed: list[int]) -> None:
+    step = IN_PART[name]()
+    assert_the_same(step, step.init(seeded(0)), batches([(2, 3, 4, 4)] * 12))
+    assert len(replayed) >= 5
+    assert set(replayed) == {3}  # the loss, and the gradient in weight and bias
+
+
+def test_states_of_several_runs_take_turns(replayed: list[int]) -> None:
+    step = IN_PART["Adam"]()
+    repeated, states = captured(step), [step.init(seeded(seed)) for seed in range(2)]
+    for batch in batches([(2, 3, 4, 4)] * 6):
+        for index, state in enumerate(states):
+            expected = step(state, batch)
+            assert_same_bits(repeated(state, batch), expected)
+            states[index] = expected[0]
+    assert replayed
+
+
+NOT_REPEATED: dict[str, Callable[[], Any]] = {
     "annealed": lambda: TrainStep(Conv2d(3, 3, 1), lambda step: L0(2 - step / 10), NESTEROV),
+    "annealed, Adam": lambda: TrainStep(Conv2d(3, 3, 1), lambda step: L0(2 - step / 10), Adam(0.1)),
 }
 
 
@@ -173,7 +201,7 @@ def test_what_changes_at_each_step_is_not_recorded(name: str, monkeypatch: pytes
     def noted(function: object, inputs: object) -> None:
         recorded.append((function, inputs))
 
-    monkeypatch.setattr(capture_step, "record", noted)
+    monkeypatch.setattr(known, "record", noted)
     step = NOT_REPEATED[name]()
     assert_the_same(step, step.init(seeded(0)), batches([(2, 3, 4, 4)] * 6))
     assert not recorded
@@ -257,7 +285,7 @@ def test_what_torch_cannot_compile_is_told_in_one_line(monkeypatch: pytest.Monke
 
         return run
 
-    monkeypatch.setattr(capture_step, "compiled", without_compiler)
+    monkeypatch.setattr(known, "compiled", without_compiler)
     step = STEPS["plain"]()
     repeated, state = captured(step, compile=True), step.init(seeded(0))
     batch = batches([(2, 3, 8, 8)])[0]
@@ -273,7 +301,7 @@ def test_what_torch_cannot_compile_is_told_in_one_line(monkeypatch: pytest.Monke
 
 
 def test_a_compiled_step_calls_itself_where_there_is_nothing_to_repeat() -> None:
-    step = TrainStep(Conv2d(3, 3, 1), MSE(), Adam(0.1))
+    step = NOT_REPEATED["annealed"]()
     found = list(fit(captured(step, compile=True), step.init(seeded(0)), batches([(2, 3, 4, 4)] * 4)))
     assert_same_bits(tuple(found), tuple(fit(step, step.init(seeded(0)), batches([(2, 3, 4, 4)] * 4))))
 
