@@ -56,7 +56,7 @@ class CapturedStep(Generic[P, S, M]):
         step: The step.
         compile: Whether ``torch.compile`` makes machine code of the operations, for each size of batches: that takes
             half a minute and a C++ compiler. The same formulas, equal to rounding rather than to the bit, as
-            operations are fused; it is the fastest step, and keeps nothing between steps.
+            operations are fused; of small batches it is the fastest step, and it keeps nothing between steps.
 
     Raises:
         TypeError: if step is none, or compile is neither True nor False.

@@ -38,8 +38,10 @@ _ENTRIES = 20
 """How often a run is measured on its way."""
 _MEASURED = 256
 """Held-out pairs that are measured each time."""
+_WARMING_STEPS = 4
+"""Until a captured step is recorded and proved."""
 _TIMED_STEPS = 12
-"""Steps that are timed to see how many fit a time budget."""
+"""Steps after these that are timed to see how many fit a time budget."""
 
 AnyStep: TypeAlias = TrainStep[Any, Any, LossCache, Any]
 """A step of a network that the settings name: its types are not known before the program runs."""
@@ -220,12 +222,14 @@ def _with_steps(config: TrainConfig, model: Model[Any, Any], dataset: Dataset, o
     if config.time_budget is None:
         return config
     step = _step(config, model, dataset, 1)
-    state, times = step.init(torch.Generator().manual_seed(config.seed)), list[float]()
-    for batch in islice(order.batches(), _TIMED_STEPS):
+    repeated, times = captured(step), list[float]()
+    state = step.init(torch.Generator().manual_seed(config.seed))
+    for batch in islice(order.batches(), _WARMING_STEPS + _TIMED_STEPS):
         start = time.perf_counter()
-        state, _ = step(state, batch)
+        state, _ = repeated(state, batch)
         times.append(time.perf_counter() - start)
-    return replace(config, time_budget=None, steps=max(1, round(config.time_budget / statistics.median(times))))
+    taken = statistics.median(times[_WARMING_STEPS:])
+    return replace(config, time_budget=None, steps=max(1, round(config.time_budget / taken)))
 
 
 def _write_results(finished: Finished, images: int) -> None:
