@@ -237,15 +237,13 @@ class TrainStep(Generic[P, C, LC, S]):
         """Make one step, see :func:`train_step`."""
         check_state("TrainStep", state)
         check_batch("TrainStep", batch)
-        loss = loss_at(self.loss, state.step)
-        lr = None if self.schedule is None else self.schedule(state.step)
-        return train_step(
-            self.layer, loss, self.optimizer, state, batch, lr=lr, max_norm=self.max_norm, compute=self.compute
-        )
+        return self.moved(state, *self.differentiated(state.params, batch, state.step))
 
     def differentiated(self, params: P, batch: Batch, step: int) -> tuple[Float[Tensor, ""], P]:
         """Return the loss of a batch, and its gradient in the parameters: the first half of a step."""
-        return _differentiated(self.layer, loss_at(self.loss, step), params, batch, self.compute)
+        loss = loss_at(self.loss, step)
+        _check_loss("train_step()", loss)
+        return _differentiated(self.layer, loss, params, batch, self.compute)
 
     def moved(self, state: TrainState[P, S], value: Float[Tensor, ""], grads: P) -> tuple[TrainState[P, S], Metrics]:
         """Return the next state, given the loss and its gradient: the other half."""

@@ -9,6 +9,7 @@ import torch
 from examples.benchmark import floor, with_jax, with_n2nfun, with_torch
 from examples.benchmark.cases import Case, Restoring, Training
 from examples.benchmark.work import Work
+from n2nfun.capture import captured
 
 Opponent: TypeAlias = Literal[
     "n2nfun",
@@ -31,8 +32,8 @@ ALL: tuple[Opponent, ...] = ("n2nfun", "n2nfun captured", *EAGER, "n2nfun compil
 NCHW, NHWC = torch.contiguous_format, torch.channels_last
 TRAINING: Mapping[Opponent, Callable[[Training], Work]] = {
     "n2nfun": with_n2nfun.training,
-    "n2nfun captured": partial(with_n2nfun.captured_training, compiled=False),
-    "n2nfun compiled": partial(with_n2nfun.captured_training, compiled=True),
+    "n2nfun captured": partial(with_n2nfun.training, wrap=captured),
+    "n2nfun compiled": partial(with_n2nfun.training, wrap=partial(captured, compile=True)),
     "torch": partial(with_torch.training, compiled=False, layout=NCHW),
     "torch channels_last": partial(with_torch.training, compiled=False, layout=NHWC),
     "torch compiled": partial(with_torch.training, compiled=True, layout=NCHW),

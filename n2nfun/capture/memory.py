@@ -6,12 +6,10 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from n2nfun.addresses import REGISTER, span
 from n2nfun.capture.recording import Call, memory_of, tensors_in
 
 __all__ = ["Arena", "arena_for", "as_one", "side_by_side"]
-
-_ALIGNED = 64
-"""Bytes of a vector register: products round by address, and torch's own memory begins so, too."""
 
 Blocks: TypeAlias = tuple[int, ...]
 """Blocks of memory that are to lie one after the other."""
@@ -62,15 +60,15 @@ def arena_for(
     offsets: dict[int, int] = {}
     alive: list[tuple[int, _Span]] = []
     total = 0
-    for row, span in _in_rows(_spans(calls, elsewhere, kept), rows):
-        alive = sorted((at, other) for at, other in alive if other.died >= span.born)
+    for row, own in _in_rows(_spans(calls, elsewhere, kept), rows):
+        alive = sorted((at, other) for at, other in alive if other.died >= own.born)
         place = 0
         for at, other in alive:
-            if place + span.size <= at:
+            if place + own.size <= at:
                 break
             place = max(place, at + other.size)
-        alive.append((place, span))
-        total = max(total, place + span.size)
+        alive.append((place, own))
+        total = max(total, place + own.size)
         for memory, size in row:
             offsets[memory] = place
             place += size
@@ -89,7 +87,7 @@ def _spans(calls: Sequence[Call], elsewhere: Collection[int], kept: Collection[i
             given.add(memory)
         for memory in given & found.keys():
             found[memory] = found[memory]._replace(died=index)
-    return {memory: span._replace(died=len(calls)) if memory in kept else span for memory, span in found.items()}
+    return {memory: one._replace(died=len(calls)) if memory in kept else one for memory, one in found.items()}
 
 
 def _in_rows(spans: dict[int, _Span], rows: Iterable[Blocks]) -> Iterator[tuple[list[tuple[int, int]], _Span]]:
@@ -102,32 +100,25 @@ def _in_rows(spans: dict[int, _Span], rows: Iterable[Blocks]) -> Iterator[tuple[
         row = row_of.get(memory, (memory,))
         if memory == min(row, key=lambda one: spans[one].born):
             own = [spans[one] for one in row]
-            born, died = min(span.born for span in own), max(span.died for span in own)
-            sizes = [span.size for span in own]
+            born, died = min(one.born for one in own), max(one.died for one in own)
+            sizes = [one.size for one in own]
             yield list(zip(row, sizes, strict=True)), _Span(born, died, sum(sizes))
 
 
 def _room(size: int) -> int:
     """Return the bytes that a block of so many takes, so that the next one begins where a register can be filled."""
-    return -(-size // _ALIGNED) * _ALIGNED
+    return -(-size // REGISTER) * REGISTER
 
 
 def side_by_side(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Copy tensors into one piece of memory, one after the other, of the strides that they have."""
-    rooms = [_room(_span(one) * one.element_size()) for one in tensors]
+    rooms = [_room(span(one.shape, one.stride()) * one.element_size()) for one in tensors]
     memory, first, copies = torch.empty(sum(rooms), dtype=torch.uint8).untyped_storage(), 0, list[Tensor]()
     for one, room in zip(tensors, rooms, strict=True):
         own = one.new_empty(0).set_(memory, first // one.element_size(), one.shape, one.stride())
         copies.append(own.copy_(one))
         first += room
     return copies
-
-
-def _span(tensor: Tensor) -> int:
-    """Return over how many numbers of memory a tensor goes."""
-    if not tensor.numel():
-        return 0
-    return 1 + sum((count - 1) * stride for count, stride in zip(tensor.shape, tensor.stride(), strict=True))
 
 
 def as_one(tensors: Sequence[Tensor]) -> Tensor | None:

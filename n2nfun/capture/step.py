@@ -11,12 +11,15 @@ from n2nfun.capture.known import Known, repeatable
 from n2nfun.train import Batch, TrainState, TrainStep, check_batch, check_state
 from n2nfun.tree import TreeError, leaves, leaves_alike
 
-__all__ = ["CapturedStep", "Repeated", "captured"]
+__all__ = ["UNREPEATED", "CapturedStep", "Repeated", "captured"]
 
 P = TypeVar("P")
 S = TypeVar("S")
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
+
+UNREPEATED = 4
+"""Steps until one is repeated: the first two are called, the third is recorded, and the fourth proved."""
 
 _OF_BATCH = 2
 """Tensors of a batch: x and target."""
@@ -93,7 +96,7 @@ class CapturedStep(Generic[P, S, M]):
         check_batch("CapturedStep", batch)
         terms = self.step.at(state.step)
         with self._lock:
-            found = self._repeated(state, batch, terms) or self._repeated_in_part(state, batch)
+            found = self._repeated(state, batch, terms) or self._repeated_in_part(state, batch, terms)
             if found is None:
                 found = self.step(state, batch)
                 if repeatable(leaves((state, batch))):
@@ -123,16 +126,18 @@ class CapturedStep(Generic[P, S, M]):
                 return after, metrics
         return None
 
-    def _repeated_in_part(self, state: TrainState[P, S], batch: Batch) -> tuple[TrainState[P, S], M] | None:
+    def _repeated_in_part(
+        self, state: TrainState[P, S], batch: Batch, terms: object
+    ) -> tuple[TrainState[P, S], M] | None:
         """Make the loss and its gradient by a program, if there is one for them, and call the optimizer."""
-        step: Any = self.step
         if not self._gradients:
             return None
+        step: Any = self.step
 
         def differentiated(params: P, batch: Batch) -> tuple[Tensor, P]:
             return cast("tuple[Tensor, P]", step.differentiated(params, batch, state.step))
 
-        given, (loss, _) = (state.params, batch), step.at(state.step)
+        given, loss = (state.params, batch), _loss_of(terms)
         for known in self._gradients:
             tensors = known.fitting(given, loss)
             if tensors is not None:
@@ -148,8 +153,14 @@ class CapturedStep(Generic[P, S, M]):
             given = replace(state, step=0), batch
             self._steps = [Known(given, terms, compiling=self._compiling), *self._steps][:_KEPT]
         elif issubclass(type(self.step), TrainStep):  # others cannot be made in two halves
-            loss, _ = cast("tuple[object, object]", terms)
+            loss = _loss_of(terms)
             self._gradients = [Known((state.params, batch), loss, compiling=self._compiling), *self._gradients][:_KEPT]
+
+
+def _loss_of(terms: object) -> object:
+    """Return the loss, of the loss and the learning rate that ``TrainStep.at`` returns."""
+    loss, _ = cast("tuple[object, object]", terms)
+    return loss
 
 
 def _alike(state: TrainState[P, S], after: TrainState[P, S]) -> bool:

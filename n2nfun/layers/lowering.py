@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor  # nothing public tells
 
+from n2nfun.addresses import REGISTER, span
 from n2nfun.geometry import Pair
 from n2nfun.layer import Shape
 from n2nfun.layers.constants import once_for_each
@@ -33,9 +34,6 @@ _OVERLAPPING = 4
 
 _FEW = 5
 """Images of fewer channels are mostly stored plane by plane."""
-
-_REGISTER = 64
-"""Bytes of the widest vector register."""
 
 
 def lines_of(images: Tensor) -> Tensor:
@@ -89,7 +87,7 @@ def aligned(x: Tensor) -> Tensor:
         return dense
     if dense is not x:  # fresh memory, which begins where a register can be filled
         return dense
-    return dense if dense.storage_offset() * dense.element_size() % _REGISTER == 0 else dense.clone()
+    return dense if dense.storage_offset() * dense.element_size() % REGISTER == 0 else dense.clone()
 
 
 def transformed(*tensors: Tensor | None) -> bool:
@@ -139,26 +137,21 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
     def matrices(gathered: Tensor, lines: int) -> Tensor:
         return gathered.as_strided((blocks, lines * positions, numbers), (positions * numbers, numbers, 1))
 
-    if transformed(x, *others):
-        # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
-        if not (torch.compiler.is_compiling() and planar(channels)):  # planes are read as they lie
-            x = x.contiguous()
-        line, image, pixel, channel = x.stride()
-        size = (height + blocks - 1, batch, width, each, columns, channels)
-        gathered = x.as_strided(size, (down * line, image, right * pixel, line, pixel, channel))
-        yield slice(0, height * positions), matrices(gathered.clone(memory_format=torch.contiguous_format), height)
-        return
-    if columns == 1 and stride == (1, 1):
+    at_once = transformed(x, *others)
+    if not at_once and columns == 1 and stride == (1, 1):
         yield slice(0, height * positions), matrices(aligned(x), height)
         return
-    lines = lines_at_a_time(height, positions * numbers)
+    # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
+    if at_once and not (torch.compiler.is_compiling() and planar(channels)):  # planes are read as they lie
+        x = x.contiguous()
     line, image, pixel, channel = x.stride()
-    strides, start = (down * line, image, right * pixel, line, pixel, channel), x.storage_offset()
+    lines = height if at_once else lines_at_a_time(height, positions * numbers)
     memory: Tensor | None = None
     for first in range(0, height, lines):
         count = min(lines, height - first)
-        found = x.as_strided(
-            (count + blocks - 1, batch, width, each, columns, channels), strides, start + first * down * line
+        found = (x[first * down :] if first else x).as_strided(
+            (count + blocks - 1, batch, width, each, columns, channels),
+            (down * line, image, right * pixel, line, pixel, channel),
         )
         if count < height and memory is None:  # to map fresh memory for each piece takes longer than to fill it
             memory = x.new_empty(found.numel())
@@ -174,8 +167,8 @@ def copied(view: Tensor, out: Tensor | None = None) -> Tensor:
     """
     if planar(view.shape[-1]) and view.numel() and not transformed(view):
         size, strides = tuple(view.shape), view.stride()
-        span = 1 + sum((count - 1) * stride for count, stride in zip(size, strides, strict=True))
-        flat, where = view.as_strided((span,), (1,)), _places_in_memory(size, strides, view.device)
+        flat = view.as_strided((span(size, strides),), (1,))
+        where = _places_in_memory(size, strides, view.device)
         return (flat.index_select(0, where) if out is None else torch.index_select(flat, 0, where, out=out)).view(size)
     if out is None:
         return view.clone(memory_format=torch.contiguous_format)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 
-from n2nfun.capture import captured
+from n2nfun.capture import UNREPEATED, captured
 from n2nfun.config import ConfigError, TrainConfig, config_to_json
 from n2nfun.data import NoisyPair, Pairs, Statistic
 from n2nfun.data.batches import Augmentation, BatchOrder
@@ -38,10 +38,8 @@ _ENTRIES = 20
 """How often a run is measured on its way."""
 _MEASURED = 256
 """Held-out pairs that are measured each time."""
-_WARMING_STEPS = 4
-"""Until a captured step is recorded and proved."""
 _TIMED_STEPS = 12
-"""Steps after these that are timed to see how many fit a time budget."""
+"""Steps that are timed, once they are repeated, to see how many fit a time budget."""
 
 AnyStep: TypeAlias = TrainStep[Any, Any, LossCache, Any]
 """A step of a network that the settings name: its types are not known before the program runs."""
@@ -224,11 +222,11 @@ def _with_steps(config: TrainConfig, model: Model[Any, Any], dataset: Dataset, o
     step = _step(config, model, dataset, 1)
     repeated, times = captured(step), list[float]()
     state = step.init(torch.Generator().manual_seed(config.seed))
-    for batch in islice(order.batches(), _WARMING_STEPS + _TIMED_STEPS):
+    for batch in islice(order.batches(), UNREPEATED + _TIMED_STEPS):
         start = time.perf_counter()
         state, _ = repeated(state, batch)
         times.append(time.perf_counter() - start)
-    taken = statistics.median(times[_WARMING_STEPS:])
+    taken = statistics.median(times[UNREPEATED:])
     return replace(config, time_budget=None, steps=max(1, round(config.time_budget / taken)))
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 
 import torch
 
+from n2nfun.capture import UNREPEATED
 from n2nfun.run.training import measure
 from n2nfun.search.data import TrialData, load_search_data
 from n2nfun.search.plan import SearchPlan
@@ -19,10 +20,8 @@ from n2nfun.train import fit
 
 __all__ = ["RungEstimate", "estimate"]
 
-_WARMING_STEPS = 4
-"""Until a captured step is recorded and proved."""
 _TIMED_STEPS = 5
-"""Of which the median counts."""
+"""Once they are repeated; of which the median counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,8 @@ def _time(setting: Setting, data: TrialData) -> tuple[float, float]:
     """Return the seconds of a step, and of judging."""
     training = training_step(setting, Rung(epochs=1), data, 0)
     state = training.step.init(torch.Generator().manual_seed(0))
-    states = fit(training.repeated, state, islice(training.order.batches(), _WARMING_STEPS + _TIMED_STEPS))
-    for _ in range(_WARMING_STEPS):
+    states = fit(training.repeated, state, islice(training.order.batches(), UNREPEATED + _TIMED_STEPS))
+    for _ in range(UNREPEATED):
         next(states)
     times = [_timed(lambda: next(states)) for _ in range(_TIMED_STEPS)]
     return statistics.median(times), _timed(lambda: measure(training.model, state.params, data.validation))
