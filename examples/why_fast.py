@@ -22,7 +22,8 @@ from examples.benchmark.machine import machine, told
 from n2nfun.capture import captured
 from n2nfun.layer import NoParams
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, correlation, lowering
-from n2nfun.layers.correlation import correlate
+from n2nfun.layers.correlation import correlate, kernel_gradient
+from n2nfun.layers.spread import spread_gradients
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser, paper
 from n2nfun.optim import SGD, SGDState
@@ -82,6 +83,30 @@ def phases(batch: int, kernel: int) -> Change:
         f"upsampling with a kernel of {kernel}: never make the enlarged image",
         lambda: both_ways(parts, (NoParams(), params), x),
         lambda: both_ways(whole, params, x),
+    )
+
+
+def sums_of_gradients(batch: int, kernel: int) -> Change:
+    """Multiply what a pixel reaches with sums of taps, or sums of what it reaches with the taps."""
+    layer, padding = Upsampling(32, 16, kernel, padding=kernel // 2), kernel // 2
+    weight = layer.init(torch.Generator().manual_seed(0)).weight
+    x, grad = lowering.lines_of(random(batch, 32, 8, 8)), lowering.lines_of(random(batch, 16, 16, 16))
+    shifts = [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+    def sums_of_taps() -> Numbers:
+        framed, turned = lowering.pad(grad, padding, padding, padding, padding), weight.flip(2, 3)
+        sums = sum(torch.constant_pad_nd(turned, (u, 1 - u, t, 1 - t)) for t, u in shifts)
+        dsums = kernel_gradient(framed, x, (kernel + 1, kernel + 1), (2, 2)).transpose(0, 1)
+        dweight = sum(dsums[:, :, t : t + kernel, u : u + kernel] for t, u in shifts)
+        return [
+            correlate(framed, torch.as_tensor(sums).permute(1, 2, 3, 0), stride=(2, 2)),
+            torch.as_tensor(dweight).flip(2, 3),
+        ]
+
+    return Change(
+        f"gradient of an upsampling with a kernel of {kernel}: sums of gradients, not of taps",
+        sums_of_taps,
+        lambda: list(spread_gradients(x, weight, grad, (2, 2), (padding, padding))),
     )
 
 
@@ -240,6 +265,8 @@ def changes(batch: int) -> list[Change]:
     return [
         phases(batch, 3),
         phases(batch, 5),
+        sums_of_gradients(batch, 3),
+        sums_of_gradients(batch, 5),
         residues(batch),
         first_layer(batch),
         overlapping_windows(batch),

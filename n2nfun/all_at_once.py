@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["add_all", "copy_all", "multiply_all"]
+__all__ = ["add_all", "clone_all", "copy_all", "multiply_all"]
 
 _TORCH: Any = torch
 
@@ -21,6 +21,11 @@ def add_all(tensors: list[Tensor], others: list[Tensor], factor: float) -> list[
 def multiply_all(tensors: list[Tensor], factor: float) -> list[Tensor]:
     """Return ``factor * a`` of each."""
     return list(_TORCH._foreach_mul(tensors, factor))  # noqa: SLF001 - see above
+
+
+def clone_all(tensors: list[Tensor]) -> list[Tensor]:
+    """Return a copy of each, in memory of its own."""
+    return list(_TORCH._foreach_clone(tensors))  # noqa: SLF001 - see above
 
 
 def copy_all(into: list[Tensor], tensors: list[Tensor]) -> None:

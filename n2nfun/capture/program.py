@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from n2nfun.all_at_once import copy_all
+from n2nfun.all_at_once import clone_all, copy_all
 from n2nfun.capture.memory import Arena, Blocks, arena_for, as_one, side_by_side
 from n2nfun.capture.recording import Call, NotRepeatable, calls_of, memory_of, tensors_in
 
@@ -18,6 +18,8 @@ Instruction: TypeAlias = Callable[[], object]
 _UNWRITTEN = frozenset({"aten::empty", "aten::empty_strided", "aten::empty_like", "aten::new_empty"})
 _ZEROS = frozenset({"aten::zeros", "aten::new_zeros", "aten::zeros_like"})
 _COPIES = frozenset({"aten::clone", "aten::_to_copy"})
+_WIDE = frozenset({torch.float32, torch.float64})
+"""Of these dtypes an operation's numbers are tensors of the same: none is computed in a wider one."""
 OF_LISTS: Mapping[str, Callable[..., Tensor]] = {
     "aten._foreach_add.List": torch.add,
     "aten._foreach_mul.Scalar": torch.mul,
@@ -48,9 +50,7 @@ class Program:
         copy_all(self._inputs, inputs)
         for instruction in self._instructions:
             instruction()
-        results = [torch.empty_like(one) for one in self._results]
-        copy_all(results, self._results)
-        return results
+        return clone_all(self._results)
 
 
 def record(function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Tensor]) -> tuple[Program, list[Tensor]]:
@@ -95,10 +95,23 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
         yield made.zero_
     elif name in _COPIES:
         yield partial(made.copy_, args[0])
+    elif str(call.operation) == "aten.rsub.Scalar" and len(args) == 2 and made.dtype in _WIDE:
+        yield partial(torch.sub, made.new_tensor(args[1]), args[0], out=made)  # torch makes it elsewhere, and copies it
     elif name not in _UNWRITTEN:
         into, names = _writing(call.operation)
         places = [made] if len(names) == 1 else made
-        yield partial(into, *args, **kwargs, **dict(zip(names, places, strict=True)))
+        yield partial(into, *_as_tensors(call.operation, args, made), **kwargs, **dict(zip(names, places, strict=True)))
+
+
+def _as_tensors(operation: Any, args: list[Any], made: Any) -> list[Any]:
+    """Return arguments where numbers that are to be tensors are some: else they were made tensors at each run."""
+    if not isinstance(made, Tensor) or made.dtype not in _WIDE:
+        return args
+    declared = operation._schema.arguments  # noqa: SLF001 - see above
+    return [
+        made.new_tensor(value) if isinstance(value, int | float) and str(one.type) == "Tensor" else value
+        for value, one in zip(args, declared, strict=False)
+    ]
 
 
 def _on_whole_lists(call: Call, args: list[Any], kwargs: dict[str, Any], made: list[Tensor]) -> Instruction | None:

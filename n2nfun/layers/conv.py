@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Generic, overload
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from n2nfun.layers.correlation import correlate, kernel_gradient
 from n2nfun.layers.lowering import images_of, in_order, lines_of, pad
 from n2nfun.layers.phases import adjoint_phases, correlate_phases
 from n2nfun.layers.precision import rounded, working
+from n2nfun.layers.reordering import reordered
 
 __all__ = ["Conv2d", "ConvCache"]
 
@@ -151,7 +153,7 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         vertical, horizontal = self.padding
         padded = pad(lines_of(working(x)), vertical, vertical, horizontal, horizontal)
         bias = None if params.bias is None else working(params.bias)
-        y = correlate(padded, working(params.weight).permute(0, 2, 3, 1), bias, self.stride)
+        y = correlate(padded, reordered(working(params.weight), torch.permute, (0, 2, 3, 1)), bias, self.stride)
         return rounded(images_of(y), x.dtype), ConvCache(padded, shape)
 
     def backward(

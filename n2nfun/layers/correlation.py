@@ -11,13 +11,19 @@ Everything here is private to ``n2nfun.layers``, and works on lines (see ``lower
 Each is computed in the form that fits the geometry; all forms are the same sum.
 """
 
+from collections.abc import Sequence
 from itertools import product
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, settled, transformed
+from n2nfun.layers.reordering import reordered
+
+Stacks: TypeAlias = tuple[Tensor, ...]
+"""Stacks of matrices: those of whole blocks, and that of the rows which are left, if there are any."""
 
 _WIDE = 16
 """With fewer columns than this a matrix product is slow: with some columns of zeros it is faster."""
@@ -41,11 +47,11 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
         return planes if bias is None else planes + bias
     if _FEWEST <= out_channels < _WIDE:
         kernel, bias = _filled(kernel), None if bias is None else _filled(bias)
-    blocks, each = blocks_of(rows, stride[0])
-    stack = aligned(kernel).view(-1, blocks, each * columns * channels).permute(1, 2, 0)
+    matrix = aligned(kernel).view(-1, rows * columns * channels).t()
+    stacks = blocks_of(x, rows, stride[0]).stacks(matrix)
     y: Tensor | None = None
-    for chosen, windows in lowered(x, (rows, columns), stride, stack, bias):
-        y = multiply(windows, stack, bias, y, chosen, height * x.shape[1] * width)
+    for chosen, windows in lowered(x, (rows, columns), stride, matrix, bias):
+        y = multiply(windows, stacks, bias, y, chosen, height * x.shape[1] * width)
     assert y is not None
     if len(kernel) > out_channels:  # else a compiler computes the few columns that are read, one by one
         y = settled(y)
@@ -59,46 +65,56 @@ def _filled(tensor: Tensor) -> Tensor:
 
 
 def multiply(
-    windows: Tensor, stack: Tensor, bias: Tensor | None, y: Tensor | None, chosen: slice, length: int
+    windows: Stacks, stacks: Stacks, bias: Tensor | None, y: Tensor | None, chosen: slice, length: int
 ) -> Tensor:
     """Return y (length, columns), where these of its rows are ``bias + sum of W K`` over pairs of a window and a kernel.
 
     Args:
         windows: Of matrices W (blocks, rows, numbers).
-        stack: Of matrices K (blocks, numbers, columns).
+        stacks: Of matrices K (blocks, numbers, columns).
         bias: For each column, or None.
         y: What the call for the rows before returned, which this one changes, or None.
         chosen: Which rows these are.
         length: How many there are in all.
     """
-    turned, columns = narrow(stack.shape[2]), stack.shape[2]
+    columns = stacks[0].shape[2]
+    turned = narrow(columns)
     added = None if bias is None else bias[:, None] if turned else bias
-    left, right = (stack.transpose(1, 2), windows.transpose(1, 2)) if turned else (windows, stack)
+    pairs = [
+        (stack.transpose(1, 2), window.transpose(1, 2)) if turned else (window, stack)
+        for window, stack in zip(windows, stacks, strict=True)
+    ]
     if chosen == slice(0, length):
-        y = _sum_of_products(added, left, right)
+        y = _sum_of_products(added, pairs)
         return y.t() if turned else y
     if y is None:
-        y = stack.new_empty(columns, length).t() if turned else stack.new_empty(length, columns)
-    _sum_of_products(added, left, right, out=y[chosen].t() if turned else y[chosen])
+        like = stacks[0]
+        y = like.new_empty(columns, length).t() if turned else like.new_empty(length, columns)
+    _sum_of_products(added, pairs, out=y[chosen].t() if turned else y[chosen])
     return y
 
 
-def _sum_of_products(added: Tensor | None, left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return ``added + sum of A B`` over pairs of matrices of two stacks."""
+def _sum_of_products(added: Tensor | None, pairs: Sequence[tuple[Tensor, Tensor]], out: Tensor | None = None) -> Tensor:
+    """Return ``added + sum of A B`` over pairs of matrices of pairs of stacks, of which all but the first are of one matrix."""
+    (left, right), *others = pairs
     if transformed(left, right, added):
         # There addbmm would keep all products, and addmm multiplies by its factors, of 1. A compiler would make addmm of
         # a sum of products that it sees, with a copy of all that it adds to, where it can add while it reads the sum.
         total = added
-        for one, other in zip(left, right, strict=True):
+        for one, other in (each for stacks in pairs for each in zip(*stacks, strict=True)):
             found = settled(one @ other)
             total = found if total is None else total + found
         assert total is not None
         return total
-    if added is None:
-        if len(left) == 1:
-            return torch.mm(left[0], right[0], out=out)
-        return torch.addbmm(left.new_empty(()), left, right, beta=0, out=out)
-    return torch.addbmm(added, left, right, out=out)
+    if added is not None:
+        total = torch.addbmm(added, left, right, out=out)
+    elif len(left) == 1:
+        total = torch.mm(left[0], right[0], out=out)
+    else:
+        total = torch.addbmm(left.new_empty(()), left, right, beta=0, out=out)
+    for one, other in others:
+        total.addmm_(one[0], other[0])
+    return total
 
 
 def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
@@ -107,37 +123,52 @@ def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (
         # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
         rows, columns = kernel_size
         framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
-        return _kernel_gradient(framed, x, kernel_size, stride).flip(2, 3).transpose(0, 1)
-    return _kernel_gradient(x, grad, kernel_size, stride)
+        return reordered(_kernel_gradient(framed, x, kernel_size, stride), taps_last)
+    return reordered(_kernel_gradient(x, grad, kernel_size, stride), torch.permute, (3, 2, 0, 1))
+
+
+def taps_last(kernel: Tensor) -> Tensor:
+    """Return a kernel (kernel_height, kernel_width, one, other) with its taps in the other order, and behind the channels."""
+    return kernel.flip(0, 1).permute(2, 3, 0, 1)
 
 
 def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
-    (rows, columns), channels, out_channels = kernel_size, x.shape[3], grad.shape[3]
-    blocks, each = blocks_of(rows, stride[0])
-    g, turned = aligned(grad).view(-1, out_channels), narrow(out_channels)
-    total: Tensor | None = None
+    """Return the gradient (kernel_height, kernel_width, in_channels, out_channels)."""
+    g = aligned(grad).view(-1, grad.shape[3])
+    totals: Stacks | None = None
     for chosen, windows in lowered(x, kernel_size, stride, g):
-        total = accumulate(total, windows, g[chosen], turned=turned)
-    assert total is not None
-    if turned:
-        found = total.view(blocks, out_channels, each, columns, channels).permute(1, 4, 0, 2, 3)
-    else:
-        found = total.view(blocks, each, columns, channels, out_channels).permute(4, 3, 0, 1, 2)
-    return found.reshape(out_channels, channels, rows, columns)
+        totals = accumulate(totals, windows, g[chosen])
+    assert totals is not None
+    return as_kernel(totals, kernel_size[1], x.shape[3], g.shape[1])
 
 
-def accumulate(total: Tensor | None, windows: Tensor, g: Tensor, *, turned: bool) -> Tensor:
-    """Return ``total + W^T g`` for each matrix W (rows, numbers) of the windows, with g (rows, columns); turned, ``g^T W``.
+def accumulate(totals: Stacks | None, windows: Stacks, g: Tensor) -> Stacks:
+    """Return ``total + W^T g`` for each matrix W (rows, numbers) of the windows, with g (rows, columns); if narrow, ``g^T W``.
 
-    Where there is a total, it is changed.
+    Where there are totals, they are changed.
     """
-    if torch.compiler.is_compiling() and total is None:  # a compiler would copy g for each of the windows
-        return torch.stack([g.t() @ one if turned else one.t() @ g for one in windows])
-    whole = g.expand(len(windows), -1, -1)
-    left, right = (whole, windows) if turned else (windows, whole)
-    if total is None:
-        return torch.bmm(left.transpose(1, 2), right)
-    return total.baddbmm_(left.transpose(1, 2), right)
+    turned = narrow(g.shape[1])
+    if torch.compiler.is_compiling() and totals is None:  # a compiler would copy g for each of the windows
+        return tuple(torch.stack([g.t() @ one if turned else one.t() @ g for one in stack]) for stack in windows)
+    found: list[Tensor] = []
+    for index, stack in enumerate(windows):
+        whole = g.expand(len(stack), -1, -1)
+        left, right = (whole, stack) if turned else (stack, whole)
+        if totals is None:
+            found.append(torch.bmm(left.transpose(1, 2), right))
+        else:
+            found.append(totals[index].baddbmm_(left.transpose(1, 2), right))
+    return tuple(found)
+
+
+def as_kernel(totals: Stacks, width: int, channels: int, columns: int) -> Tensor:
+    """Return what :func:`accumulate` made as a kernel (kernel_height, kernel_width, channels, columns)."""
+    parts = [
+        total.view(len(total), columns, -1, width, channels).permute(0, 2, 3, 4, 1) if narrow(columns) else total
+        for total in totals
+    ]
+    whole = [part.reshape(-1, width, channels, columns) for part in parts]
+    return whole[0] if len(whole) == 1 else torch.cat(whole)
 
 
 def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ a time:
 
 A window at line i is the L of lines i, i+1, ... side by side. So a product with all windows is a sum of as many products as s
 goes into the rows, each with a matrix that is a run of L's memory, and these runs overlap: L holds each number once for each
-column that reads it. Where s does not go into the rows, e counts all of them: a window is gathered whole, and is one product.
+column that reads it. Of the last of them only some lines are read where s does not go into the rows.
 Source: after Cho and Brand, "MEC: Memory-efficient Convolution for Deep Neural Network", ICML 2017, section 3.
 
 Everything here is private to ``n2nfun.layers``. Images are worked on line by line, channels last: as tensors ``(height,
@@ -16,6 +16,8 @@ batch, width, channels)``, "lines" for short, in this order in memory.
 
 from collections.abc import Iterator
 from functools import partial
+from math import prod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,6 +36,10 @@ _OVERLAPPING = 4
 
 _FEW = 5
 """Images of fewer channels are mostly stored plane by plane."""
+
+
+_LARGE = 1 << 18
+"""Of so many numbers it takes longer to write zeros twice than to find where they stay."""
 
 
 def lines_of(images: Tensor) -> Tensor:
@@ -59,7 +65,12 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     height, batch, width, channels = x.shape
     tall, wide = height + top + bottom, width + left + right
     order = (batch, channels, tall, wide) if planar(channels) else (tall, batch, wide, channels)
-    framed = lines_of(x.new_zeros(order)) if planar(channels) else x.new_zeros(order)
+    large = prod(order) >= _LARGE
+    made = x.new_empty(order) if large else x.new_zeros(order)
+    framed = lines_of(made) if planar(channels) else made
+    if large:
+        for margin in (framed[:top], framed[top + height :], framed[:, :, :left], framed[:, :, left + width :]):
+            margin.zero_()
     strides = framed.stride()
     framed.as_strided(x.shape, strides, top * strides[0] + left * strides[2]).copy_(x)
     return framed
@@ -105,9 +116,34 @@ def places(x: Tensor, kernel_size: Pair, stride: Pair) -> Pair:
     return (x.shape[0] - kernel_size[0]) // stride[0] + 1, (x.shape[2] - kernel_size[1]) // stride[1] + 1
 
 
-def blocks_of(rows: int, down: int) -> Pair:
-    """Return how many products the rows of a kernel are, for windows ``down`` lines apart, and how many rows each of them has."""
-    return (rows // down, down) if rows % down == 0 else (1, rows)
+class Blocks(NamedTuple):
+    """The rows of a kernel: so many blocks of so many rows each, and the rows that are left."""
+
+    whole: int
+    each: int
+    rest: int
+
+    def stacks(self, matrix: Tensor) -> tuple[Tensor, ...]:
+        """View a matrix with a row for each number of a window as stacks of matrices: of whole blocks, and of what is left."""
+        length, columns = matrix.shape
+        numbers = length * self.each // (self.whole * self.each + self.rest)
+        end = self.whole * numbers
+        blocks = matrix[:end].reshape(self.whole, numbers, columns)
+        return (blocks, matrix[end:][None]) if self.rest else (blocks,)
+
+
+def blocks_of(x: Tensor, rows: int, down: int) -> Blocks:
+    """Divide the rows of a kernel, for windows ``down`` lines apart on padded lines x.
+
+    Where rows are left, a line is gathered for each of a whole block, so there have to be as many; else each window is one
+    block. So it is, too, where its numbers are few: two products of it would take longer than to gather them.
+    """
+    each = min(rows, down)
+    whole, rest = divmod(rows, each)
+    height = (len(x) - rows) // down * down + (whole + 1) * each
+    if rest and (len(x) < height or (whole == 1 and planar(x.shape[3]))):
+        return Blocks(1, rows, 0)
+    return Blocks(whole, each, rest)
 
 
 def lines_at_a_time(lines: int, each: int) -> int:
@@ -115,7 +151,9 @@ def lines_at_a_time(lines: int, each: int) -> int:
     return min(lines, max(_OVERLAPPING, PIECE // max(each, 1)))
 
 
-def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
+def lowered(
+    x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None
+) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
     """Gather the windows of padded lines x, some lines at a time.
 
     Args:
@@ -126,16 +164,21 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
 
     Yields:
         Which rows of the result of all products these windows make, ``batch * out_width`` for each line; and the windows, as
-        matrices (blocks, rows, numbers) that overlap in memory, which the next ones take.
+        matrices (blocks, rows, numbers) that overlap in memory, which the next ones take. Behind them comes one, of fewer
+        numbers, of the kernel's rows that are left.
     """
     (rows, columns), (down, right) = kernel_size, stride
     height, width = places(x, kernel_size, stride)
-    blocks, each = blocks_of(rows, down)
+    blocks, each, rest = blocks_of(x, rows, down)
     batch, channels = x.shape[1], x.shape[3]
     positions, numbers = batch * width, each * columns * channels
 
-    def matrices(gathered: Tensor, lines: int) -> Tensor:
-        return gathered.as_strided((blocks, lines * positions, numbers), (positions * numbers, numbers, 1))
+    def matrices(gathered: Tensor, lines: int) -> tuple[Tensor, ...]:
+        strides = (positions * numbers, numbers, 1)
+        whole = gathered.as_strided((blocks, lines * positions, numbers), strides)
+        if not rest:
+            return (whole,)
+        return whole, gathered[blocks:].as_strided((1, lines * positions, rest * columns * channels), strides)
 
     at_once = transformed(x, *others)
     if not at_once and columns == 1 and stride == (1, 1):
@@ -150,7 +193,7 @@ def lowered(x: Tensor, kernel_size: Pair, stride: Pair, *others: Tensor | None) 
     for first in range(0, height, lines):
         count = min(lines, height - first)
         found = (x[first * down :] if first else x).as_strided(
-            (count + blocks - 1, batch, width, each, columns, channels),
+            (count + blocks + bool(rest) - 1, batch, width, each, columns, channels),
             (down * line, image, right * pixel, line, pixel, channel),
         )
         if count < height and memory is None:  # to map fresh memory for each piece takes longer than to fill it

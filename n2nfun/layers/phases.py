@@ -22,6 +22,7 @@ from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import correlate
 from n2nfun.layers.lowering import aligned, copied, lines_of, pad, planar, settled
+from n2nfun.layers.reordering import reordered
 
 Taps: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 """For each phase, for each pixel that it reads: the kernel's taps that fall on the pixel."""
@@ -154,23 +155,23 @@ def _folded(weight: Tensor, rows: Run, columns: Run) -> Tensor:
     out_channels, in_channels, height, width = weight.shape
     sizes = (rows.size, rows.reach, columns.size, columns.reach)
     if rows.selects and columns.selects:
-        chosen = _selected(_selected(weight, 2, rows), 3, columns)
-        folded = chosen.reshape(out_channels, in_channels, *sizes).permute(2, 4, 0, 3, 5, 1)
-    else:
-        # Its results lie as they are read, but for one move of runs of in_channels.
-        where = (weight.dtype, weight.device)
-        taps = aligned(weight).view(-1, height * width)
-        spelled = _fold_map(rows.taps, columns.taps, height, width, *where) @ taps.t()
-        folded = spelled.view(*sizes, out_channels, in_channels).permute(0, 2, 4, 1, 3, 5)
+        return reordered(weight, _selected, rows, columns)
+    # Its results lie as they are read, but for one move of runs of in_channels.
+    taps = aligned(weight).view(-1, height * width)
+    spelled = _fold_map(rows.taps, columns.taps, height, width, weight.dtype, weight.device) @ taps.t()
+    folded = spelled.view(*sizes, out_channels, in_channels).permute(0, 2, 4, 1, 3, 5)
     return folded.reshape(rows.size * columns.size * out_channels, rows.reach, columns.reach, in_channels)
 
 
-def _selected(weight: Tensor, axis: int, run: Run) -> Tensor:
-    """Return for each place the one tap that falls on it."""
-    taps = [fallen[0] for phase in run.taps for fallen in phase]
-    if taps == list(range(weight.shape[axis])):
-        return weight
-    return weight.index_select(axis, _indices(tuple(taps), weight.device))
+def _selected(weight: Tensor, rows: Run, columns: Run) -> Tensor:
+    """Return the kernels of phases where one tap falls on each place."""
+    for axis, run in ((2, rows), (3, columns)):
+        taps = [fallen[0] for phase in run.taps for fallen in phase]
+        if taps != list(range(weight.shape[axis])):
+            weight = weight.index_select(axis, _indices(tuple(taps), weight.device))
+    out_channels, in_channels = weight.shape[:2]
+    chosen = weight.reshape(out_channels, in_channels, rows.size, rows.reach, columns.size, columns.reach)
+    return chosen.permute(2, 4, 0, 3, 5, 1).reshape(-1, rows.reach, columns.reach, in_channels)
 
 
 @once_for_each

@@ -1,35 +1,23 @@
-"""The derivatives of an upsampling, by what each pixel is spread to: the windows of the gradient that it reaches.
+"""The derivatives of an upsampling, by what each pixel is spread to.
 
-Pixel q of one dimension is copied to ``s*q`` up to ``s*q + s - 1``, and so reaches the outputs from ``s*q + p - k + 1`` on,
-k + s - 1 of them. The e-th is reached from copy c by tap ``k - 1 - e + c``; so it is reached by the sum of these taps, and
-the gradient in the pixel is a correlation of the output's gradient, of stride s, with these sums. The same windows of the
-gradient, times the pixels, are the gradient in the sums, and so in the taps.
+Pixel q of one dimension is copied to ``s*q`` up to ``s*q + s - 1``, and copy m is read by output i with tap ``m + p - i``. So
+with sums over s neighbouring gradients
+
+    G[j] = g[j] + ... + g[j + s - 1]
+
+the gradient in the pixel is ``sum over t of  G[s*q + p - t] * w[t]``: a correlation of G, of stride s, with the kernel turned
+around, as if its taps were read by one pixel each. The same windows of G, times the pixels, are the gradient in the taps.
 """
+
+from functools import reduce
 
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.constants import once_for_each
-from n2nfun.layers.correlation import accumulate, multiply, narrow
-from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad
-
-
-@once_for_each
-def spread_map(kernel: Pair, scale: Pair, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the map of a kernel's taps to the outputs that a pixel reaches: a matrix of zeros and ones.
-
-    Its rows are (output row, output column), its columns (kernel row, kernel column).
-    """
-    rows, columns = (
-        torch.tensor(_spread(k, s), dtype=dtype, device=device) for k, s in zip(kernel, scale, strict=True)
-    )
-    return torch.kron(rows, columns)
-
-
-def _spread(kernel: int, scale: int) -> list[list[float]]:
-    """Return the map of one dimension."""
-    return [[float(0 <= t + e - kernel + 1 < scale) for t in range(kernel)] for e in range(kernel + scale - 1)]
+from n2nfun.layers.correlation import Stacks, accumulate, as_kernel, multiply, taps_last
+from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad, settled
+from n2nfun.layers.reordering import reordered
 
 
 def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, padding: Pair) -> tuple[Tensor, Tensor]:
@@ -42,27 +30,37 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
         scale: How often each row and column of x is repeated.
         padding: Zeros around the enlarged x.
     """
-    _, in_channels, *kernel = weight.shape
-    taps = (kernel[0], kernel[1])
-    reach = (taps[0] + scale[0] - 1, taps[1] + scale[1] - 1)
-    first = (taps[0] - 1 - padding[0], taps[1] - 1 - padding[1])
-    # As many zeros behind as give a window to each pixel.
-    last = [
-        s * (pixels - 1) + size - before - outputs
-        for s, pixels, size, before, outputs in zip(scale, x.shape[::2], reach, first, grad.shape[::2], strict=True)
-    ]
-    framed = pad(grad, first[0], last[0], first[1], last[1])
-    spread = spread_map(taps, scale, weight.dtype, weight.device)
-    blocks, _ = blocks_of(reach[0], scale[0])
-    matrix = spread @ aligned(weight).view(-1, spread.shape[1]).t()
-    stack = matrix.view(blocks, -1, in_channels)
-    pixels, turned = aligned(x).view(-1, in_channels), narrow(in_channels)
+    out_channels, in_channels, rows, columns = weight.shape
+    sums = _sums(x, grad, (rows, columns), scale, padding)
+    matrix = reordered(weight, taps_first).view(-1, in_channels)
+    stacks = blocks_of(sums, rows, scale[0]).stacks(matrix)
+    pixels = aligned(x).view(-1, in_channels)
     dx: Tensor | None = None
-    dstack: Tensor | None = None
-    for chosen, windows in lowered(framed, reach, scale, stack, pixels):
-        dx = multiply(windows, stack, None, dx, chosen, len(pixels))
-        dstack = accumulate(dstack, windows, pixels[chosen], turned=turned)
+    totals: Stacks | None = None
+    for chosen, windows in lowered(sums, (rows, columns), scale, matrix, pixels):
+        dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
+        totals = accumulate(totals, windows, pixels[chosen])
     assert dx is not None
-    assert dstack is not None
-    dmatrix = (dstack.transpose(1, 2) if turned else dstack).reshape(len(spread), -1)
-    return dx.view(x.shape), (dmatrix.t() @ spread).view(weight.shape)
+    assert totals is not None
+    dkernel = as_kernel(totals, columns, out_channels, in_channels)
+    return dx.view(x.shape), reordered(dkernel, taps_last)
+
+
+def taps_first(weight: Tensor) -> Tensor:
+    """Return a kernel (one, other, kernel_height, kernel_width) with its taps in the other order, and before the channels."""
+    return weight.flip(2, 3).permute(2, 3, 0, 1)
+
+
+def _sums(x: Tensor, grad: Tensor, kernel: Pair, scale: Pair, padding: Pair) -> Tensor:
+    """Return G for each window of each pixel, and for as many lines as the windows' last blocks take."""
+    margins: list[int] = []
+    lines = kernel[0] + -kernel[0] % scale[0], kernel[1]
+    axes = zip(kernel, scale, padding, lines, x.shape[::2], grad.shape[::2], strict=True)
+    for taps, s, p, reach, pixels, outputs in axes:
+        before = taps - 1 - p
+        margins += before, s * (pixels - 1) + reach + s - 1 - before - outputs
+    total = pad(grad, *margins)
+    for axis, s in zip((0, 2), scale, strict=True):
+        places = total.shape[axis] - s + 1
+        total = reduce(torch.add, [total.narrow(axis, first, places) for first in range(s)])
+    return settled(total)

@@ -12,6 +12,7 @@ from n2nfun.capture.program import record
 from n2nfun.capture.recording import NotRepeatable
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import normal_numbers, seeded
+from tests.operations import Operations
 
 Function = Callable[[list[Tensor]], list[Tensor]]
 
@@ -86,6 +87,21 @@ def lists_that_are_repeated(inputs: list[Tensor]) -> list[Tensor]:
     return add_all([numbers * 1, numbers * 2], [numbers[:1] * 3, numbers * 4], 0.5)
 
 
+def with_numbers(inputs: list[Tensor]) -> list[Tensor]:
+    x, y = inputs
+    made = [
+        1 - x,
+        0.1 - x.double(),
+        torch.rsub(y, 2, alpha=3),
+        0.1 * x,
+        y / 3,
+        0.1 * x.int(),
+        (x > 0) * 0.1,
+        x.int() * 2,
+    ]
+    return [*made, (0.1 - x.bfloat16()) * 0.3]
+
+
 CONSTANT = torch.ones(2)
 FUNCTIONS: list[Function] = [
     looked_at,
@@ -101,6 +117,7 @@ FUNCTIONS: list[Function] = [
     lists_that_lie_apart,
     lists_of_several_kinds,
     lists_that_are_repeated,
+    with_numbers,
 ]
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 
@@ -142,6 +159,14 @@ def test_lists_are_computed_as_one_tensor(monkeypatch: pytest.MonkeyPatch) -> No
     program, _ = record(whole_lists, numbers(0))
     assert_same_bits(tuple(program(numbers(1))), tuple(whole_lists(numbers(1))))
     assert whole == [16 + 12] * 2  # of 12 numbers each, the second from a full register on
+
+
+def test_what_writes_to_given_memory_is_what_is_repeated() -> None:
+    program, _ = record(lambda inputs: [1 - inputs[0], inputs[1] * 0.1], numbers(0))
+    with Operations() as operations:
+        program(numbers(1))
+    assert {"aten.sub.out", "aten.mul.out"} <= operations.names
+    assert "aten.rsub.Scalar_out" not in operations.names  # which makes a tensor, and copies it
 
 
 def test_memory_is_told() -> None:

@@ -20,12 +20,15 @@ def numbers(*shape: int) -> Tensor:
     return normal_numbers(shape, seeded(0), torch.float32)
 
 
-def by_definition(x: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
-    """Return all windows (blocks, lines * batch * out_width, numbers)."""
+def by_definition(x: Tensor, kernel_size: Pair, stride: Pair) -> tuple[Tensor, ...]:
+    """Return all windows (blocks, lines * batch * out_width, numbers): of whole blocks, and what is left of the rows."""
     found = x.unfold(0, kernel_size[0], stride[0]).unfold(2, kernel_size[1], stride[1]).permute(0, 1, 2, 4, 5, 3)
-    blocks, each = blocks_of(kernel_size[0], stride[0])
-    found = found.reshape(*found.shape[:3], blocks, each * kernel_size[1] * x.shape[3])
-    return found.permute(3, 0, 1, 2, 4).flatten(1, 3)
+    count, each, rest = blocks_of(x, kernel_size[0], stride[0])
+    parts = [found[:, :, :, : count * each], found[:, :, :, count * each :]] if rest else [found]
+    return tuple(
+        part.reshape(*found.shape[:3], blocks, -1).permute(3, 0, 1, 2, 4).flatten(1, 3)
+        for part, blocks in zip(parts, (count, 1), strict=False)
+    )
 
 
 GEOMETRIES: list[tuple[Pair, Pair]] = [
@@ -41,13 +44,16 @@ GEOMETRIES: list[tuple[Pair, Pair]] = [
     ((4, 1), (2, 1)),
     ((5, 2), (2, 1)),
     ((6, 2), (3, 2)),
+    ((3, 2), (2, 1)),
+    ((7, 2), (2, 2)),
+    ((5, 1), (3, 1)),
 ]
 
 
 @each_layout
 @pytest.mark.parametrize("piece", [1, 100, 1 << 18])
 @pytest.mark.parametrize(("kernel_size", "stride"), GEOMETRIES)
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 5])
 def test_windows_are_rows_of_matrices(
     channels: int,
     kernel_size: Pair,
@@ -61,38 +67,70 @@ def test_windows_are_rows_of_matrices(
     expected, after = by_definition(x, kernel_size, stride), 0
     for chosen, windows in lowered(layout(x), kernel_size, stride):
         assert chosen.start == after
-        assert_same_bits(windows, expected[:, chosen])
-        assert windows.data_ptr() % 64 == 0
+        assert_same_bits(windows, tuple(part[:, chosen] for part in expected))
+        assert windows[0].data_ptr() % 64 == 0
         after = chosen.stop
-    assert after == expected.shape[1]
+    assert after == expected[0].shape[1]
 
 
 @pytest.mark.parametrize(("kernel_size", "stride"), GEOMETRIES)
 def test_windows_of_many_images_are_those_of_each(kernel_size: Pair, stride: Pair) -> None:
     x = numbers(3, 11, 2, 7, 2)
 
-    def windows_of(x: Tensor) -> Tensor:
+    def windows_of(x: Tensor) -> tuple[Tensor, ...]:
         ((chosen, windows),) = lowered(x, kernel_size, stride)
-        assert chosen == slice(0, windows.shape[1])
+        assert chosen == slice(0, windows[0].shape[1])
         return windows
 
-    many: Tensor = torch.func.vmap(windows_of)(x)
-    for windows, each in zip(many, x, strict=True):
-        assert_same_bits(windows, by_definition(each, kernel_size, stride))
+    many: tuple[Tensor, ...] = torch.func.vmap(windows_of)(x)
+    for index, each in enumerate(x):
+        assert_same_bits(tuple(windows[index] for windows in many), by_definition(each, kernel_size, stride))
 
 
 @pytest.mark.parametrize(
-    ("rows", "down", "blocks", "each"),
-    [(3, 1, 3, 1), (4, 2, 2, 2), (2, 2, 1, 2), (5, 2, 1, 5), (1, 3, 1, 1), (6, 3, 2, 3)],
+    ("rows", "down", "blocks"),
+    [
+        (3, 1, (3, 1, 0)),
+        (4, 2, (2, 2, 0)),
+        (2, 2, (1, 2, 0)),
+        (5, 2, (2, 2, 1)),
+        (3, 2, (1, 2, 1)),
+        (5, 3, (1, 3, 2)),
+        (1, 3, (1, 1, 0)),
+        (6, 3, (2, 3, 0)),
+    ],
 )
-def test_rows_are_products_where_the_stride_goes_into_them(rows: int, down: int, blocks: int, each: int) -> None:
-    assert blocks_of(rows, down) == (blocks, each)
+@pytest.mark.parametrize("windows", [1, 4])
+def test_rows_are_products_of_as_many_as_a_window_is_from_the_next(
+    rows: int, down: int, blocks: tuple[int, int, int], windows: int
+) -> None:
+    height = (windows - 1) * down + rows  # of which the last window ends with the last line
+    spare = down - rows % down if rows % down and rows > down else 0
+    assert blocks_of(numbers(height + spare, 1, 9, 5), rows, down) == blocks
+    if spare:
+        assert blocks_of(numbers(height + spare - 1, 1, 9, 5), rows, down) == (1, rows, 0)
+
+
+@pytest.mark.parametrize(("rows", "channels", "blocks"), [(3, 4, (1, 3, 0)), (3, 5, (1, 2, 1)), (5, 4, (2, 2, 1))])
+def test_windows_of_few_numbers_are_one_product(rows: int, channels: int, blocks: tuple[int, int, int]) -> None:
+    assert blocks_of(numbers(16, 1, 9, channels), rows, 2) == blocks
+
+
+@pytest.mark.parametrize(("rows", "down", "height", "parts"), [(4, 2, 9, 1), (5, 2, 9, 1), (5, 2, 10, 2), (3, 1, 9, 1)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_matrix_is_the_blocks_of_its_rows(rows: int, down: int, height: int, parts: int, turned: bool) -> None:
+    blocks = blocks_of(numbers(height, 1, 9, 5), rows, down)
+    matrix = numbers(rows * 6, 7)
+    found = blocks.stacks(matrix.t().contiguous().t() if turned else matrix)
+    assert len(found) == parts
+    assert len(found[0]) == blocks.whole
+    assert_same_bits(torch.cat([part.flatten(0, 1) for part in found]), matrix)
 
 
 def lines_at_a_time(piece: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Say of how many lines each piece is, of 20 with windows of 2 lines, with 24 numbers gathered for each line."""
     set_pieces(piece, monkeypatch)
-    return [windows.shape[1] // 6 for _, windows in lowered(numbers(21, 2, 4, 2), (2, 2), (1, 1))]
+    return [windows[0].shape[1] // 6 for _, windows in lowered(numbers(21, 2, 4, 2), (2, 2), (1, 1))]
 
 
 @pytest.mark.parametrize(
@@ -114,17 +152,17 @@ def test_pieces_hold_as_many_lines_as_stay_in_cache(
 def test_a_line_of_a_stride_counts_for_all_that_it_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     set_pieces(10 * 24, monkeypatch)
     found = lowered(numbers(31, 2, 4, 2), (2, 2), (2, 1))
-    assert [windows.shape[1] // 6 for _, windows in found] == [5, 5, 5]
+    assert [windows[0].shape[1] // 6 for _, windows in found] == [5, 5, 5]
 
 
 def test_pieces_share_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     set_pieces(1, monkeypatch)
-    addresses = {windows.data_ptr() for _, windows in lowered(numbers(11, 2, 5, 3), (3, 2), (1, 1))}
+    addresses = {windows[0].data_ptr() for _, windows in lowered(numbers(11, 2, 5, 3), (3, 2), (1, 1))}
     assert len(addresses) == 1
 
 
 def test_a_number_is_copied_once_for_each_column() -> None:
-    ((_, windows),) = lowered(numbers(11, 2, 5, 3), (2, 2), (1, 1))
+    ((_, (windows,)),) = lowered(numbers(11, 2, 5, 3), (2, 2), (1, 1))
     assert windows.shape == (2, 10 * 8, 6)
     assert windows.untyped_storage().nbytes() == 4 * 11 * 8 * 6
 
@@ -132,7 +170,7 @@ def test_a_number_is_copied_once_for_each_column() -> None:
 @pytest.mark.parametrize("rows", [1, 2])
 def test_windows_of_a_column_are_not_copied(rows: int) -> None:
     x = numbers(3, 2, 5, 16)
-    ((_, windows),) = lowered(x, (rows, 1), (1, 1))
+    ((_, (windows,)),) = lowered(x, (rows, 1), (1, 1))
     assert windows.data_ptr() == x.data_ptr()
     assert windows.shape == (rows, (4 - rows) * 10, 16)
 

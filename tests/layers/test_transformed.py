@@ -118,7 +118,7 @@ def test_under_vmap_each_is_what_it_is_alone(compute: Computation, arguments: li
         with Operations() as operations:
             found = torch.func.vmap(compute, in_dims=dims)(*given)
         assert "aten.mul.Scalar" not in operations.names  # addmm multiplies by 1 there, twice
-        if mapped != (2,):  # with many of the bias alone, products are made as ever
+        if len(mapped) > 1:  # with many of one argument alone, products of the others are made as ever
             assert not {"aten.addmm.default", "aten.addmm_.default", "aten.baddbmm.default"} & operations.names
         for index in range(3):
             own = [every[index] if i in mapped else every for i, every in enumerate(given)]

@@ -49,6 +49,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "n2nfun/layers/lowering.py": _KERNELS,
     "n2nfun/layers/phases.py": _KERNELS,
     "n2nfun/layers/precision.py": _KERNELS,
+    "n2nfun/layers/reordering.py": _KERNELS,
     "n2nfun/layers/spread.py": _KERNELS,
     "n2nfun/layers/upsampling.py": _KERNELS,
 }

@@ -1,0 +1,34 @@
+"""Kernels in other orders in memory: their numbers moved in one call, by an index of where each comes from.
+
+Torch copies in runs along the last dimension, and a run takes its time however short it is: those of a kernel are of a few taps.
+"""
+
+from collections.abc import Callable, Hashable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from n2nfun.layer import Shape
+from n2nfun.layers.constants import once_for_each
+from n2nfun.layers.lowering import transformed
+
+__all__ = ["reordered"]
+
+_MOST = 1 << 18
+"""An index of more numbers than this would fill the cache by itself."""
+
+
+def reordered(x: Tensor, order: Callable[..., Tensor], *terms: Hashable) -> Tensor:
+    """Return ``order(x, *terms)``, which moves numbers, and may choose some of them, in contiguous memory."""
+    if transformed(x) or x.numel() > _MOST:
+        return order(x, *terms).contiguous()
+    where = _index(tuple(x.shape), x.device, order, *terms)
+    return x.reshape(-1).index_select(0, where.view(-1)).view(where.shape)
+
+
+@partial(once_for_each, most=128)
+def _index(shape: Shape, device: torch.device, order: Callable[..., Tensor], *terms: Hashable) -> Tensor:
+    """Return of each number where it comes from, in the order of memory of a tensor of this shape."""
+    places = torch.arange(torch.Size(shape).numel(), device=device)
+    return order(places.view(shape), *terms).contiguous()
