@@ -13,7 +13,7 @@ from n2nfun.layer import In, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.correlation import correlate_windows, kernel_gradient
+from n2nfun.layers.correlation import correlate, kernel_gradient
 from n2nfun.layers.lowering import images_of, in_order, lines_of, pad
 from n2nfun.layers.phases import adjoint_phases, correlate_phases
 from n2nfun.layers.precision import rounded, working
@@ -29,8 +29,6 @@ class ConvCache:
     padded: Float[Tensor, "padded_height batch padded_width in_channels"]
     """The input with the zeros around it, line by line, in the precision it is computed in."""
     output_shape: Shape
-    windows: tuple[Float[Tensor, "blocks rows numbers"], ...] | None = None
-    """Of the padded input, where they take little memory; else they are gathered again."""
 
 
 @dataclass(frozen=True, init=False)
@@ -155,9 +153,8 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         vertical, horizontal = self.padding
         padded = pad(lines_of(working(x)), vertical, vertical, horizontal, horizontal)
         bias = None if params.bias is None else working(params.bias)
-        kernel = reordered(working(params.weight), torch.permute, (0, 2, 3, 1))
-        y, windows = correlate_windows(padded, kernel, bias, self.stride)
-        return rounded(images_of(y), x.dtype), ConvCache(padded, shape, windows)
+        y = correlate(padded, reordered(working(params.weight), torch.permute, (0, 2, 3, 1)), bias, self.stride)
+        return rounded(images_of(y), x.dtype), ConvCache(padded, shape)
 
     def backward(
         self, params: ConvParams, cache: ConvCache, grad: Float[Tensor, "batch out_channels out_height out_width"]
@@ -187,9 +184,7 @@ class Conv2d(ConvolvingLayer[ConvCache, In, Out], Generic[In, Out]):
         return in_order(lines_of(working(grad)))
 
     def _parameter_gradients(self, cache: ConvCache, g: Tensor, grad: Tensor) -> ConvParams:
-        return self._gradients(
-            kernel_gradient(cache.padded, g, self.kernel_size, self.stride, cache.windows), g, grad.dtype
-        )
+        return self._gradients(kernel_gradient(cache.padded, g, self.kernel_size, self.stride), g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
         """Count one for each weight of each window."""

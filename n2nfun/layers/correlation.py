@@ -28,9 +28,6 @@ Stacks: TypeAlias = tuple[Tensor, ...]
 _WIDE = 16
 """With fewer columns than this a matrix product is slow: with some columns of zeros it is faster."""
 
-_KEPT = 2
-"""Windows that take so many times the memory of the image at most are kept."""
-
 _FEWEST = 8
 """With fewer columns than this the zeros would be most of them."""
 
@@ -42,43 +39,23 @@ def narrow(columns: int) -> bool:
 
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
     """Slide a kernel over padded lines: (out_height, batch, out_width, out_channels), of any memory layout."""
-    return correlate_windows(x, kernel, bias, stride)[0]
-
-
-def correlate_windows(x: Tensor, kernel: Tensor, bias: Tensor | None, stride: Pair) -> tuple[Tensor, Stacks | None]:
-    """Return what :func:`correlate` does, and the windows, if they are few enough to be kept for the kernel's gradient."""
     out_channels, rows, columns, channels = kernel.shape
     height, width = places(x, (rows, columns), stride)
     size = (height, x.shape[1], width, out_channels)
     if stride == (1, 1) and out_channels < _FEWEST and not narrow(channels) and rows * columns > 1 and x.numel():
         planes = _correlate_by_planes(aligned(x), kernel)
-        return planes if bias is None else planes + bias, None
+        return planes if bias is None else planes + bias
     if _FEWEST <= out_channels < _WIDE:
         kernel, bias = _filled(kernel), None if bias is None else _filled(bias)
     matrix = aligned(kernel).view(-1, rows * columns * channels).t()
     stacks = blocks_of(x, rows, stride[0]).stacks(matrix)
     y: Tensor | None = None
-    kept: Stacks | None = None
     for chosen, windows in lowered(x, (rows, columns), stride, matrix, bias):
-        length = height * x.shape[1] * width
-        y = multiply(windows, stacks, bias, y, chosen, length)
-        if chosen == slice(0, length) and not _of_gradient(channels, out_channels, stride):
-            kept = windows if _memory_of(windows, x.shape[1] * width) <= _KEPT * x.numel() else None
+        y = multiply(windows, stacks, bias, y, chosen, height * x.shape[1] * width)
     assert y is not None
     if len(kernel) > out_channels:  # else a compiler computes the few columns that are read, one by one
         y = settled(y)
-    return y.view(*size[:3], len(kernel))[..., :out_channels], kept
-
-
-def _of_gradient(channels: int, out_channels: int, stride: Pair) -> bool:
-    """Choose to gather windows of the output's gradient for that of the kernel, where it is narrower than the input."""
-    return stride == (1, 1) and out_channels < channels
-
-
-def _memory_of(windows: Stacks, positions: int) -> int:
-    """Count the numbers that windows lie in, with so many places in each line: each is in several windows."""
-    blocks, rows, numbers = windows[0].shape
-    return numbers * (rows + (blocks + len(windows) - 2) * positions)
+    return y.view(*size[:3], len(kernel))[..., :out_channels]
 
 
 def _filled(tensor: Tensor) -> Tensor:
@@ -140,19 +117,14 @@ def _sum_of_products(added: Tensor | None, pairs: Sequence[tuple[Tensor, Tensor]
     return total
 
 
-def kernel_gradient(
-    x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1), windows: Stacks | None = None
-) -> Tensor:
-    """Return dk (out_channels, in_channels, kernel_height, kernel_width), given the gradient of what ``correlate`` made.
-
-    The windows are those of x, if they have been kept: else they are gathered again.
-    """
-    if _of_gradient(x.shape[3], grad.shape[3], stride):
+def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (1, 1)) -> Tensor:
+    """Return dk (out_channels, in_channels, kernel_height, kernel_width), given the gradient of what ``correlate`` made."""
+    if stride == (1, 1) and grad.shape[3] < x.shape[3]:
         # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
         rows, columns = kernel_size
         framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
         return reordered(_kernel_gradient(framed, x, kernel_size, stride), taps_last)
-    return reordered(_kernel_gradient(x, grad, kernel_size, stride, windows), torch.permute, (3, 2, 0, 1))
+    return reordered(_kernel_gradient(x, grad, kernel_size, stride), torch.permute, (3, 2, 0, 1))
 
 
 def taps_last(kernel: Tensor) -> Tensor:
@@ -160,11 +132,11 @@ def taps_last(kernel: Tensor) -> Tensor:
     return kernel.flip(0, 1).permute(2, 3, 0, 1)
 
 
-def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair, kept: Stacks | None = None) -> Tensor:
+def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
     """Return the gradient (kernel_height, kernel_width, in_channels, out_channels)."""
     g = aligned(grad).view(-1, grad.shape[3])
     totals: Stacks | None = None
-    for chosen, windows in lowered(x, kernel_size, stride, g) if kept is None else [(slice(0, len(g)), kept)]:
+    for chosen, windows in lowered(x, kernel_size, stride, g):
         totals = accumulate(totals, windows, g[chosen])
     assert totals is not None
     return as_kernel(totals, kernel_size[1], x.shape[3], g.shape[1])

@@ -1,8 +1,7 @@
 """Convolution against autograd, over geometries that leave input uncovered, and its refusals."""
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import torch
@@ -10,14 +9,13 @@ from hypothesis import Phase, given, settings
 
 from n2nfun.init import xavier_normal, xavier_uniform
 from n2nfun.layer import NoParams, ShapeError
-from n2nfun.layers import Conv2d, ConvCache, ConvParams, ReLU, ReLUCache, correlation
+from n2nfun.layers import Conv2d, ConvCache, ConvParams, ReLU, ReLUCache
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.comparing import compute
 from n2nfun.testing.geometries import Axis, ConvGeometry, conv_geometries
 from n2nfun.testing.numbers import normal_numbers, normal_params, seeded, seeds, whole_numbers, whole_params
 from n2nfun.tree import tree_map
 from tests.layers.linear_laws import assert_exact, assert_rounded_within_bound
-from tests.layers.pieces import set_pieces
 from tests.layers.report import (
     REPORT,
     also_on_the_reports_convolutions,
@@ -494,37 +492,3 @@ def test_whole_numbers_are_exact_in_float32() -> None:
     generator = seeded(0)
     assert float(whole_numbers((1000,), generator).abs().max()) == 8
     assert whole_params(Conv2d(1, 1, 1), generator).weight.dtype is torch.float64
-
-
-KEPT = [
-    pytest.param(Conv2d(3, 8, 2, stride=2), 4 * 2 * 4 * 2 * 2 * 3, id="as many numbers as the image"),
-    pytest.param(Conv2d(8, 16, 4, stride=2, padding=1), 5 * 2 * 4 * 2 * 4 * 8, id="each twice"),
-    pytest.param(Conv2d(8, 16, 3, stride=2, padding=1), 5 * 2 * 4 * 2 * 3 * 8, id="and a rest"),
-    pytest.param(Conv2d(8, 8, 1), 8 * 2 * 8 * 8, id="a single tap"),
-    pytest.param(Conv2d(8, 8, 3, padding=1), None, id="each three times"),
-    pytest.param(Conv2d(8, 4, 1), None, id="wider than the gradient"),
-]
-
-
-@pytest.mark.parametrize(("layer", "numbers"), KEPT)
-def test_windows_that_take_little_memory_are_kept(layer: Conv2d[Any, Any], numbers: int | None) -> None:
-    params = layer.init(seeded(0))
-    x = normal_numbers((2, layer.in_channels, 8, 8), seeded(1), torch.float32)
-    y, cache = layer.forward(params, x)
-    grad = normal_numbers(tuple(y.shape), seeded(2), torch.float32)
-    gathered = replace(cache, windows=None)
-    assert_same_bits(layer.backward(params, cache, grad), layer.backward(params, gathered, grad))
-    if numbers is None:
-        assert cache.windows is None
-    else:
-        assert cache.windows is not None
-        assert cache.windows[0].untyped_storage().nbytes() == 4 * numbers
-        with patch.object(correlation, "lowered", side_effect=AssertionError("gathered again")):
-            layer.gradients(params, cache, grad)
-
-
-def test_windows_that_are_gathered_in_pieces_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = Conv2d(3, 8, 2, stride=2)
-    set_pieces(1, monkeypatch)
-    _, cache = layer.forward(layer.init(seeded(0)), torch.ones(2, 3, 16, 8))
-    assert cache.windows is None
