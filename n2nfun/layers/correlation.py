@@ -163,12 +163,13 @@ def accumulate(totals: Stacks | None, windows: Stacks, g: Tensor) -> Stacks:
 
 def as_kernel(totals: Stacks, width: int, channels: int, columns: int) -> Tensor:
     """Return what :func:`accumulate` made as a kernel (kernel_height, kernel_width, channels, columns)."""
-    parts = [
-        total.view(len(total), columns, -1, width, channels).permute(0, 2, 3, 4, 1) if narrow(columns) else total
-        for total in totals
-    ]
-    whole = [part.reshape(-1, width, channels, columns) for part in parts]
-    return whole[0] if len(whole) == 1 else torch.cat(whole)
+    parts: list[Tensor] = []
+    for total in totals:
+        apart = total
+        if narrow(columns):
+            apart = total.view(len(total), columns, -1, width, channels).permute(0, 2, 3, 4, 1)
+        parts.append(apart.reshape(-1, width, channels, columns))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:

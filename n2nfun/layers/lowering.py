@@ -127,9 +127,10 @@ class Blocks(NamedTuple):
         """View a matrix with a row for each number of a window as stacks of matrices: of whole blocks, and of what is left."""
         length, columns = matrix.shape
         numbers = length * self.each // (self.whole * self.each + self.rest)
+        if not self.rest:
+            return (matrix.reshape(self.whole, numbers, columns),)
         end = self.whole * numbers
-        blocks = matrix[:end].reshape(self.whole, numbers, columns)
-        return (blocks, matrix[end:][None]) if self.rest else (blocks,)
+        return matrix[:end].reshape(self.whole, numbers, columns), matrix[end:][None]
 
 
 def blocks_of(x: Tensor, rows: int, down: int) -> Blocks:
@@ -140,9 +141,11 @@ def blocks_of(x: Tensor, rows: int, down: int) -> Blocks:
     """
     each = min(rows, down)
     whole, rest = divmod(rows, each)
-    height = (len(x) - rows) // down * down + (whole + 1) * each
-    if rest and (len(x) < height or (whole == 1 and planar(x.shape[3]))):
-        return Blocks(1, rows, 0)
+    if rest:
+        lines, _, _, channels = x.shape
+        few = whole == 1 and planar(channels)
+        if few or lines < (lines - rows) // down * down + (whole + 1) * each:
+            return Blocks(1, rows, 0)
     return Blocks(whole, each, rest)
 
 

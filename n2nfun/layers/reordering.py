@@ -5,6 +5,7 @@ Torch copies in runs along the last dimension, and a run takes its time however 
 
 from collections.abc import Callable, Hashable
 from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor
@@ -23,12 +24,12 @@ def reordered(x: Tensor, order: Callable[..., Tensor], *terms: Hashable) -> Tens
     """Return ``order(x, *terms)``, which moves numbers, and may choose some of them, in contiguous memory."""
     if transformed(x) or x.numel() > _MOST:
         return order(x, *terms).contiguous()
-    where = _index(tuple(x.shape), x.device, order, *terms)
-    return x.reshape(-1).index_select(0, where.view(-1)).view(where.shape)
+    where, shape = _index(tuple(x.shape), x.device, order, *terms)
+    return x.reshape(-1).index_select(0, where).view(shape)
 
 
 @partial(once_for_each, most=128)
-def _index(shape: Shape, device: torch.device, order: Callable[..., Tensor], *terms: Hashable) -> Tensor:
-    """Return of each number where it comes from, in the order of memory of a tensor of this shape."""
-    places = torch.arange(torch.Size(shape).numel(), device=device)
-    return order(places.view(shape), *terms).contiguous()
+def _index(shape: Shape, device: torch.device, order: Callable[..., Tensor], *terms: Hashable) -> tuple[Tensor, Shape]:
+    """Return of each number where it comes from, in the order of memory of a tensor of this shape, and the result's shape."""
+    places = order(torch.arange(prod(shape), device=device).view(shape), *terms)
+    return places.flatten(), tuple(places.shape)

@@ -38,11 +38,14 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     dx: Tensor | None = None
     totals: Stacks | None = None
     for chosen, windows in lowered(sums, (rows, columns), scale, matrix, pixels):
-        dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
         totals = accumulate(totals, windows, pixels[chosen])
+        dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
+        del windows
     assert dx is not None
     assert totals is not None
+    del sums, matrix, stacks  # of large kernels they would be the most that a step holds, with what follows
     dkernel = as_kernel(totals, columns, out_channels, in_channels)
+    del totals
     return dx.view(x.shape), reordered(dkernel, taps_last)
 
 
