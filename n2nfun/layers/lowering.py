@@ -7,7 +7,8 @@ a time:
 
 A window at line i is the L of lines i, i+1, ... side by side. So a product with all windows is a sum of as many products as s
 goes into the rows, each with a matrix that is a run of L's memory, and these runs overlap: L holds each number once for each
-column that reads it. Of the last of them only some lines are read where s does not go into the rows.
+column that reads it. Where s does not go into the rows, only some lines are read of the last of them; or e counts all rows, and
+a window is one product.
 Source: after Cho and Brand, "MEC: Memory-efficient Convolution for Deep Neural Network", ICML 2017, section 3.
 
 Everything here is private to ``n2nfun.layers``. Images are worked on line by line, channels last: as tensors ``(height,
@@ -137,15 +138,13 @@ def blocks_of(x: Tensor, rows: int, down: int) -> Blocks:
     """Divide the rows of a kernel, for windows ``down`` lines apart on padded lines x.
 
     Where rows are left, a line is gathered for each of a whole block, so there have to be as many; else each window is one
-    block. So it is, too, where its numbers are few: two products of it would take longer than to gather them.
+    block. So it is, too, if there is but one and a rest: two products take longer than to gather what they share.
     """
     each = min(rows, down)
     whole, rest = divmod(rows, each)
-    if rest:
-        lines, _, _, channels = x.shape
-        few = whole == 1 and planar(channels)
-        if few or lines < (lines - rows) // down * down + (whole + 1) * each:
-            return Blocks(1, rows, 0)
+    lines = x.shape[0]
+    if rest and (whole == 1 or lines < (lines - rows) // down * down + (whole + 1) * each):
+        return Blocks(1, rows, 0)
     return Blocks(whole, each, rest)
 
 
