@@ -88,20 +88,17 @@ def phases(batch: int, kernel: int) -> Change:
 
 def sums_of_gradients(batch: int, kernel: int) -> Change:
     """Multiply what a pixel reaches with sums of taps, or sums of what it reaches with the taps."""
-    layer, padding = Upsampling(32, 16, kernel, padding=kernel // 2), kernel // 2
-    weight = layer.init(torch.Generator().manual_seed(0)).weight
+    padding = kernel // 2
+    weight = Upsampling(32, 16, kernel, padding=padding).init(torch.Generator().manual_seed(0)).weight
     x, grad = lowering.lines_of(random(batch, 32, 8, 8)), lowering.lines_of(random(batch, 16, 16, 16))
     shifts = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
     def sums_of_taps() -> Numbers:
         framed, turned = lowering.pad(grad, padding, padding, padding, padding), weight.flip(2, 3)
-        sums = sum(torch.constant_pad_nd(turned, (u, 1 - u, t, 1 - t)) for t, u in shifts)
+        sums = torch.stack([torch.constant_pad_nd(turned, (u, 1 - u, t, 1 - t)) for t, u in shifts]).sum(0)
         dsums = kernel_gradient(framed, x, (kernel + 1, kernel + 1), (2, 2)).transpose(0, 1)
-        dweight = sum(dsums[:, :, t : t + kernel, u : u + kernel] for t, u in shifts)
-        return [
-            correlate(framed, torch.as_tensor(sums).permute(1, 2, 3, 0), stride=(2, 2)),
-            torch.as_tensor(dweight).flip(2, 3),
-        ]
+        dweight = torch.stack([dsums[:, :, t : t + kernel, u : u + kernel] for t, u in shifts]).sum(0)
+        return [correlate(framed, sums.permute(1, 2, 3, 0), stride=(2, 2)), dweight.flip(2, 3)]
 
     return Change(
         f"gradient of an upsampling with a kernel of {kernel}: sums of gradients, not of taps",

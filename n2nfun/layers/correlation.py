@@ -20,7 +20,7 @@ from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, settled, transformed
-from n2nfun.layers.reordering import reordered
+from n2nfun.layers.reordering import reordered, taps_last
 
 Stacks: TypeAlias = tuple[Tensor, ...]
 """Stacks of matrices: those of whole blocks, and that of the rows which are left, if there are any."""
@@ -125,11 +125,6 @@ def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (
         framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
         return reordered(_kernel_gradient(framed, x, kernel_size, stride), taps_last)
     return reordered(_kernel_gradient(x, grad, kernel_size, stride), torch.permute, (3, 2, 0, 1))
-
-
-def taps_last(kernel: Tensor) -> Tensor:
-    """Return a kernel (kernel_height, kernel_width, one, other) with its taps in the other order, and behind the channels."""
-    return kernel.flip(0, 1).permute(2, 3, 0, 1)
 
 
 def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:

@@ -223,7 +223,4 @@ def copied(view: Tensor, out: Tensor | None = None) -> Tensor:
 @partial(once_for_each, most=32)
 def _places_in_memory(size: Shape, strides: Shape, device: torch.device) -> Tensor:
     """Return how far from the first each number of a view lies, in the order of its dimensions."""
-    places = torch.zeros((), dtype=torch.int64, device=device)
-    for count, stride in zip(size, strides, strict=True):
-        places = places[..., None] + torch.arange(count, device=device) * stride
-    return places.flatten()
+    return torch.arange(span(size, strides), device=device).as_strided(size, strides).flatten()

@@ -14,7 +14,7 @@ from n2nfun.layer import Shape
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.lowering import transformed
 
-__all__ = ["reordered"]
+__all__ = ["reordered", "taps_first", "taps_last"]
 
 _MOST = 1 << 18
 """An index of more numbers than this would fill the cache by itself."""
@@ -26,6 +26,16 @@ def reordered(x: Tensor, order: Callable[..., Tensor], *terms: Hashable) -> Tens
         return order(x, *terms).contiguous()
     where, shape = _index(tuple(x.shape), x.device, order, *terms)
     return x.reshape(-1).index_select(0, where).view(shape)
+
+
+def taps_first(kernel: Tensor) -> Tensor:
+    """Return a kernel (one, other, kernel_height, kernel_width) with its taps in the other order, and before the channels."""
+    return kernel.flip(2, 3).permute(2, 3, 0, 1)
+
+
+def taps_last(kernel: Tensor) -> Tensor:
+    """Undo :func:`taps_first`."""
+    return kernel.permute(2, 3, 0, 1).flip(2, 3)
 
 
 @partial(once_for_each, most=128)

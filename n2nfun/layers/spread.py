@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import Stacks, accumulate, as_kernel, multiply, taps_last
+from n2nfun.layers.correlation import Stacks, accumulate, as_kernel, multiply
 from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad, settled
-from n2nfun.layers.reordering import reordered
+from n2nfun.layers.reordering import reordered, taps_first, taps_last
 
 
 def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, padding: Pair) -> tuple[Tensor, Tensor]:
@@ -47,11 +47,6 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     dkernel = as_kernel(totals, columns, out_channels, in_channels)
     del totals
     return dx.view(x.shape), reordered(dkernel, taps_last)
-
-
-def taps_first(weight: Tensor) -> Tensor:
-    """Return a kernel (one, other, kernel_height, kernel_width) with its taps in the other order, and before the channels."""
-    return weight.flip(2, 3).permute(2, 3, 0, 1)
 
 
 def _sums(x: Tensor, grad: Tensor, kernel: Pair, scale: Pair, padding: Pair) -> Tensor:

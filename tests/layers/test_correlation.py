@@ -107,13 +107,8 @@ each_amount = pytest.mark.parametrize("amount", [ALL_LINES, SOME_LINES, FEWEST_L
 
 def gather(amount: int, case: Correlation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let so many of a correlation's windows be gathered at a time, where there are as many."""
-    line = (
-        blocks_of(torch.empty(case.x), case.kernel[0], case.stride[0]).each
-        * case.kernel[1]
-        * case.x[3]
-        * case.x[1]
-        * case.out[1]
-    )
+    each = blocks_of(torch.empty(case.x), case.kernel[0], case.stride[0]).each
+    line = each * case.kernel[1] * case.x[3] * case.x[1] * case.out[1]
     set_pieces([lowering.PIECE, 6 * line, 1][amount], monkeypatch)
 
 

@@ -1,12 +1,14 @@
 """Lines, their order in memory, and their windows as matrices."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
+from n2nfun.layers import lowering
 from n2nfun.layers.lowering import aligned, blocks_of, copied, images_of, in_order, lines_of, lowered, pad
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
@@ -217,10 +219,22 @@ def test_padded_lines_are_in_order(channels: int) -> None:
     "margins", [(1, 0, 0, 0), (0, 2, 0, 0), (0, 0, 3, 0), (0, 0, 0, 4), (1, 1, 1, 1), (2, 3, 4, 5)]
 )
 @pytest.mark.parametrize("channels", [2, 5])
+@pytest.mark.parametrize("large", [1, 1 << 18])
 @each_layout
 def test_zeros_lie_around(
-    layout: Callable[[Tensor], Tensor], channels: int, margins: tuple[int, int, int, int]
+    layout: Callable[[Tensor], Tensor],
+    large: int,
+    channels: int,
+    margins: tuple[int, int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    empty = Tensor.new_empty
+
+    def of_no_numbers(x: Tensor, *size: Any) -> Tensor:
+        return empty(x, *size).fill_(torch.nan)
+
+    monkeypatch.setattr(lowering, "_LARGE", large)
+    monkeypatch.setattr(Tensor, "new_empty", of_no_numbers)
     x = layout(numbers(3, 2, 4, channels))
     top, bottom, left, right = margins
     framed = torch.zeros(3 + top + bottom, 2, 4 + left + right, channels)
