@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from n2nfun.all_at_once import clone_all, copy_all
+from n2nfun.capture.binding import Instruction, bound
 from n2nfun.capture.memory import Arena, Blocks, arena_for, as_one, side_by_side
 from n2nfun.capture.recording import Call, NotRepeatable, calls_of, memory_of, tensors_in
 
 __all__ = ["Program", "record"]
-
-Instruction: TypeAlias = Callable[[], object]
 
 _UNWRITTEN = frozenset({"aten::empty", "aten::empty_strided", "aten::empty_like", "aten::new_empty"})
 _ZEROS = frozenset({"aten::zeros", "aten::new_zeros", "aten::zeros_like"})
@@ -90,7 +89,7 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
     if str(call.operation) in OF_LISTS and (whole := _on_whole_lists(call, args, kwargs, made)) is not None:
         yield whole
     elif call.writes:
-        yield partial(call.operation, *args, **kwargs)
+        yield bound(call.operation, args, kwargs)
     elif name in _ZEROS:
         yield made.zero_
     elif name in _COPIES:
@@ -100,7 +99,8 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
     elif name not in _UNWRITTEN:
         into, names = _writing(call.operation)
         places = [made] if len(names) == 1 else made
-        yield partial(into, *_as_tensors(call.operation, args, made), **kwargs, **dict(zip(names, places, strict=True)))
+        kwargs |= dict(zip(names, places, strict=True))
+        yield bound(into, _as_tensors(call.operation, args, made), kwargs)
 
 
 def _as_tensors(operation: Any, args: list[Any], made: Any) -> list[Any]:

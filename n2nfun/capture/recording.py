@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode  # nothing public shows a function's operations
 
-__all__ = ["Call", "NotRepeatable", "calls_of", "memory_of", "tensors_in"]
+__all__ = ["Call", "NotRepeatable", "Observer", "calls_of", "memory_of", "tensors_in"]
 
 
 T = TypeVar("T")
@@ -50,15 +50,22 @@ def memory_of(tensor: Tensor) -> int:
     return int(storage._cdata)  # noqa: SLF001 - it has no public name, and addresses tell empty ones not apart
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not type it
+class Observer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not type it
+    """Is told of each operation before torch makes it."""
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # nor this  # pyright: ignore[reportUnknownMemberType]
-        self.calls: list[Call] = []
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """Keep torch from importing its compiler, which takes seconds, to be able to keep this mode out of it."""
         return False
+
+
+class _Recorder(Observer):  # type: ignore[no-untyped-call]  # nor its subclasses
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

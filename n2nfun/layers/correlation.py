@@ -26,10 +26,10 @@ Stacks: TypeAlias = tuple[Tensor, ...]
 """Stacks of matrices: those of whole blocks, and that of the rows which are left, if there are any."""
 
 _WIDE = 16
-"""With fewer columns than this a matrix product is slow: with some columns of zeros it is faster."""
+"""With fewer columns than this a matrix product is slow: with some of them twice it is faster."""
 
 _FEWEST = 8
-"""With fewer columns than this the zeros would be most of them."""
+"""With fewer columns than this more would be added than there are."""
 
 
 def narrow(columns: int) -> bool:
@@ -46,7 +46,7 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
         planes = _correlate_by_planes(aligned(x), kernel)
         return planes if bias is None else planes + bias
     if _FEWEST <= out_channels < _WIDE:
-        kernel, bias = _filled(kernel), None if bias is None else _filled(bias)
+        kernel, bias = reordered(kernel, _filled), None if bias is None else reordered(bias, _filled)
     matrix = aligned(kernel).view(-1, rows * columns * channels).t()
     stacks = blocks_of(x, rows, stride[0]).stacks(matrix)
     y: Tensor | None = None
@@ -59,9 +59,8 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
 
 
 def _filled(tensor: Tensor) -> Tensor:
-    """Put zeros behind the first dimension, so that it is wide enough."""
-    more = tensor.new_zeros(_WIDE - tensor.shape[0], *tensor.shape[1:])
-    return torch.cat((tensor, more))
+    """Repeat some along the first dimension, so that it is wide enough: nobody reads what becomes of them."""
+    return torch.cat((tensor, tensor[: _WIDE - len(tensor)]))
 
 
 def multiply(

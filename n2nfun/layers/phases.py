@@ -144,8 +144,9 @@ def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, colu
         for run, count, length in zip((rows, columns), counts, image.shape[::2], strict=True)
     )
     framed = pad(image, -rows.low, bottom, -columns.low, right)
+    phases = rows.size * columns.size
     part = correlate(
-        framed, _folded(weight, rows, columns), None if bias is None else torch.cat([bias] * (rows.size * columns.size))
+        framed, _folded(weight, rows, columns), None if bias is None else reordered(bias, Tensor.repeat, phases)
     )
     return part.view(*part.shape[:3], rows.size, columns.size, weight.shape[0])
 
