@@ -183,6 +183,7 @@ def lowered(
         return whole, gathered[blocks:].as_strided((1, lines * positions, rest * columns * channels), strides)
 
     at_once = transformed(x, *others)
+    del others  # this frame would keep them as long as windows are gathered
     if not at_once and columns == 1 and stride == (1, 1):
         yield slice(0, height * positions), matrices(aligned(x), height)
         return
@@ -201,6 +202,9 @@ def lowered(
         if count < height and memory is None:  # to map fresh memory for each piece takes longer than to fill it
             memory = x.new_empty(found.numel())
         gathered = copied(found, None if memory is None else memory[: found.numel()])
+        del found
+        if first + count == height:
+            x = gathered  # which lets go of what is not read any more
         yield slice(first * positions, (first + count) * positions), matrices(gathered, count)
 
 

@@ -32,18 +32,23 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     """
     out_channels, in_channels, rows, columns = weight.shape
     sums = _sums(x, grad, (rows, columns), scale, padding)
-    matrix = reordered(weight, taps_first).view(-1, in_channels)
-    stacks = blocks_of(sums, rows, scale[0]).stacks(matrix)
+    blocks = blocks_of(sums, rows, scale[0])
     pixels = aligned(x).view(-1, in_channels)
+    pieces = lowered(sums, (rows, columns), scale, weight, pixels)
+    # Together, sums, windows and kernels would be the most that a step holds: each goes as soon as it is used.
+    del sums
+    stacks: Stacks = ()
     dx: Tensor | None = None
     totals: Stacks | None = None
-    for chosen, windows in lowered(sums, (rows, columns), scale, matrix, pixels):
-        totals = accumulate(totals, windows, pixels[chosen])
+    for chosen, windows in pieces:
+        stacks = stacks or blocks.stacks(reordered(weight, taps_first).view(-1, in_channels))
         dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
+        if chosen.stop == len(pixels):
+            stacks = ()
+        totals = accumulate(totals, windows, pixels[chosen])
         del windows
     assert dx is not None
     assert totals is not None
-    del sums, matrix, stacks  # of large kernels they would be the most that a step holds, with what follows
     dkernel = as_kernel(totals, columns, out_channels, in_channels)
     del totals
     return dx.view(x.shape), reordered(dkernel, taps_last)
