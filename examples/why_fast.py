@@ -23,6 +23,8 @@ from n2nfun.capture import captured
 from n2nfun.layer import NoParams
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling, correlation, lowering
 from n2nfun.layers.correlation import correlate, kernel_gradient
+from n2nfun.layers.phases import correlate_phases, upsampled_phases
+from n2nfun.layers.planes import correlate_planes
 from n2nfun.layers.spread import spread_gradients
 from n2nfun.losses import MSE
 from n2nfun.models import denoiser, paper
@@ -83,6 +85,18 @@ def phases(batch: int, kernel: int) -> Change:
         f"upsampling with a kernel of {kernel}: never make the enlarged image",
         lambda: both_ways(parts, (NoParams(), params), x),
         lambda: both_ways(whole, params, x),
+    )
+
+
+def planes(batch: int) -> Change:
+    """Correlate with a kernel for each phase, or multiply by each tap and add up."""
+    layer = Upsampling(32, 16, 3, padding=1)
+    params, x = layer.init(torch.Generator().manual_seed(0)), lowering.lines_of(random(batch, 32, 8, 8))
+    runs = (upsampled_phases(3, 2, 1), upsampled_phases(3, 2, 1))
+    return Change(
+        "upsampling with a kernel of 3, forward: a product for each tap, not for each pixel of each phase",
+        lambda: [correlate_phases(x, params.weight, params.bias, runs, (2, 2), (16, 16))],
+        lambda: [correlate_planes(x, params.weight, params.bias, (2, 2), (1, 1), (16, 16))],
     )
 
 
@@ -262,6 +276,7 @@ def changes(batch: int) -> list[Change]:
     return [
         phases(batch, 3),
         phases(batch, 5),
+        planes(batch),
         sums_of_gradients(batch, 3),
         sums_of_gradients(batch, 5),
         residues(batch),

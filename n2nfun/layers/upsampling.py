@@ -13,8 +13,9 @@ from n2nfun.layer import ChannelPreserving, In, NoParams, Out, Shape
 from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
-from n2nfun.layers.lowering import images_of, in_order, lines_of
+from n2nfun.layers.lowering import images_of, in_order, lines_of, transformed
 from n2nfun.layers.phases import Run, correlate_phases, upsampled_phases
+from n2nfun.layers.planes import correlate_planes, planes_fit
 from n2nfun.layers.precision import detached, rounded, working
 from n2nfun.layers.spread import spread_gradients
 
@@ -102,8 +103,10 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
     """Enlarge by repetition, then convolve: ``y = Conv2d(NearestUpsampling(x))``, without the enlarged image.
 
     The kernel is folded onto the low-resolution pixels that its taps fall on (see ``phases.py``), so the layer is a
-    convolution at low resolution that makes every phase of the output at once. Shapes: x (batch, in_channels, height,
-    width) to y (batch, out_channels, height', width'), where ``height' = scale*height + 2*padding - kernel + 1 - trim``.
+    convolution at low resolution that makes every phase of the output at once; or, where that saves a third of the products,
+    each pixel is multiplied by each tap, and the products are added up (see ``planes.py``). Shapes: x (batch, in_channels,
+    height, width) to y (batch, out_channels, height', width'), where
+    ``height' = scale*height + 2*padding - kernel + 1 - trim``.
 
     Args:
         in_channels: Channels of x.
@@ -224,13 +227,17 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
     def forward(
         self, params: ConvParams, x: Float[Tensor, "batch in_channels height width"]
     ) -> tuple[Float[Tensor, "batch out_channels out_height out_width"], UpsamplingCache]:
-        """Correlate with the folded kernels of all phases, and lay the phases between each other."""
+        """Correlate with the folded kernels of all phases, or with each tap, and lay the phases between each other."""
         check_input("Upsampling.forward()", x)
         shape = self.output_shape(tuple(x.shape))
         self._check_params("Upsampling.forward()", params, "x", x)
         low = lines_of(working(x))
         bias = None if params.bias is None else working(params.bias)
-        y = correlate_phases(low, working(params.weight), bias, self._runs(), self.scale_factor, (shape[2], shape[3]))
+        size, weight = (shape[2], shape[3]), working(params.weight)
+        if self._planes_fit((x.shape[2], x.shape[3]), size) and not transformed(x, weight, bias):
+            y = correlate_planes(low, weight, bias, self.scale_factor, self.padding, size)
+        else:
+            y = correlate_phases(low, weight, bias, self._runs(), self.scale_factor, size)
         return rounded(images_of(y), x.dtype), UpsamplingCache(low, shape)
 
     def backward(
@@ -247,11 +254,23 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         return rounded(images_of(dx), grad.dtype), self._gradients(dweight, g, grad.dtype)
 
     def multiply_adds(self, shape: Shape) -> int:
-        """Count one for each weight of each folded kernel at each low-resolution pixel: what ``forward`` computes."""
+        """Count one for each weight that ``forward`` multiplies a low-resolution pixel with: of the kernel, or of folded ones."""
         out = self.output_shape(shape)
-        steps = [-(-size // scale) for size, scale in zip(out[2:], self.scale_factor, strict=True)]
-        taps = [sum(run.size * run.reach for run in runs) for runs in self._runs()]
-        return shape[0] * steps[0] * steps[1] * taps[0] * taps[1] * self.in_channels * self.out_channels
+        pixels, size = (shape[2], shape[3]), (out[2], out[3])
+        if self._planes_fit(pixels, size):
+            return shape[0] * pixels[0] * pixels[1] * self.kernel_size[0] * self.kernel_size[1] * shape[1] * out[1]
+        steps = [-(-length // scale) for length, scale in zip(size, self.scale_factor, strict=True)]
+        return shape[0] * steps[0] * steps[1] * self._folded_taps() * shape[1] * out[1]
+
+    def _planes_fit(self, pixels: Pair, size: Pair) -> bool:
+        """Choose how to compute ``forward``."""
+        kernel, products = self.kernel_size, self._folded_taps()
+        return planes_fit(pixels, size, kernel, self.scale_factor, self.padding, self.out_channels, products)
+
+    def _folded_taps(self) -> int:
+        """Count the pixels that all phases read."""
+        rows, columns = (sum(run.size * run.reach for run in runs) for runs in self._runs())
+        return rows * columns
 
     def _runs(self) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
         """Return the phases of the rows and of the columns."""

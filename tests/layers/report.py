@@ -27,6 +27,7 @@ UPSAMPLINGS: tuple[tuple[Upsampling[Any, Any], Shape], ...] = (
     (Upsampling(2, 3, 5, scale_factor=2, padding=2), (2, 2, 4, 5)),
     (Upsampling(32, 16, 5, scale_factor=2, padding=2), (1, 32, 8, 8)),
     (Upsampling(16, 3, 5, scale_factor=2, padding=2), (2, 16, 16, 16)),
+    (Upsampling(32, 16, 3, scale_factor=2, padding=1), (2, 32, 8, 8)),
 )
 
 

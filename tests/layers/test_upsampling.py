@@ -14,6 +14,7 @@ from n2nfun.init import xavier_normal, xavier_uniform
 from n2nfun.layer import NoParams, Shape, ShapeError
 from n2nfun.layers import Conv2d, ConvParams, NearestUpsampling, Upsampling
 from n2nfun.layers.phases import upsampled_phases
+from n2nfun.layers.planes import planes_fit
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.comparing import compute
 from n2nfun.testing.geometries import upsamplings
@@ -137,10 +138,12 @@ def test_counts(case: Drawn) -> None:
     rows, columns = (
         low_resolution_taps(layer.kernel_size[axis], layer.scale_factor[axis], layer.padding[axis]) for axis in (0, 1)
     )
-    # Every phase is computed of each low-resolution pixel that the output begins at, then what is too much is cut.
-    steps = -(-height // layer.scale_factor[0]) * -(-width // layer.scale_factor[1])
-    expected = batch * steps * rows * columns * layer.in_channels * layer.out_channels
-    assert layer.multiply_adds(shape) == expected
+    pixels, taps = (shape[2], shape[3]), layer.kernel_size
+    if planes_fit(pixels, (height, width), taps, layer.scale_factor, layer.padding, layer.out_channels, rows * columns):
+        places = pixels[0] * pixels[1] * taps[0] * taps[1]
+    else:  # Every phase is computed of each low-resolution pixel that the output begins at, then what is too much is cut.
+        places = -(-height // layer.scale_factor[0]) * -(-width // layer.scale_factor[1]) * rows * columns
+    assert layer.multiply_adds(shape) == batch * places * layer.in_channels * layer.out_channels
     params = layer.init(seeded(0))
     assert layer.count_parameters() == params.weight.numel() + (0 if params.bias is None else params.bias.numel())
 

@@ -24,7 +24,9 @@ _KERNELS = (
     "tests/layers/test_devices.py",
     "tests/layers/test_lowering.py",
     "tests/layers/test_phases.py",
+    "tests/layers/test_planes.py",
     "tests/layers/test_precision.py",
+    "tests/layers/test_reordering.py",
     "tests/layers/test_transformed.py",
     "tests/layers/test_upsampling.py",
 )
@@ -48,6 +50,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "n2nfun/layers/correlation.py": _KERNELS,
     "n2nfun/layers/lowering.py": _KERNELS,
     "n2nfun/layers/phases.py": _KERNELS,
+    "n2nfun/layers/planes.py": _KERNELS,
     "n2nfun/layers/precision.py": _KERNELS,
     "n2nfun/layers/reordering.py": _KERNELS,
     "n2nfun/layers/spread.py": _KERNELS,
