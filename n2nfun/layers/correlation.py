@@ -13,6 +13,7 @@ Each is computed in the form that fits the geometry; all forms are the same sum.
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from typing import TypeAlias
 
 import torch
@@ -49,9 +50,11 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
         kernel, bias = reordered(kernel, _filled), None if bias is None else reordered(bias, _filled)
     matrix = aligned(kernel).view(-1, rows * columns * channels).t()
     stacks = blocks_of(x, rows, stride[0]).stacks(matrix)
+    pieces = lowered(x, (rows, columns), stride, matrix, bias)
+    del x  # which goes when its windows are gathered, if nobody else keeps it
     y: Tensor | None = None
-    for chosen, windows in lowered(x, (rows, columns), stride, matrix, bias):
-        y = multiply(windows, stacks, bias, y, chosen, height * x.shape[1] * width)
+    for chosen, windows in pieces:
+        y = multiply(windows, stacks, bias, y, chosen, prod(size[:3]))
     assert y is not None
     if len(kernel) > out_channels:  # else a compiler computes the few columns that are read, one by one
         y = settled(y)

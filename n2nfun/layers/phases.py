@@ -143,10 +143,11 @@ def _of_runs(image: Tensor, weight: Tensor, bias: Tensor | None, rows: Run, colu
         run.low + count + run.reach - 1 - length
         for run, count, length in zip((rows, columns), counts, image.shape[::2], strict=True)
     )
-    framed = pad(image, -rows.low, bottom, -columns.low, right)
     phases = rows.size * columns.size
     part = correlate(
-        framed, _folded(weight, rows, columns), None if bias is None else reordered(bias, Tensor.repeat, phases)
+        pad(image, -rows.low, bottom, -columns.low, right),
+        _folded(weight, rows, columns),
+        None if bias is None else reordered(bias, Tensor.repeat, phases),
     )
     return part.view(*part.shape[:3], rows.size, columns.size, weight.shape[0])
 
