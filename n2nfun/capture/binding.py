@@ -6,12 +6,12 @@ microseconds for it; torch's function or method of the same name is compiled to 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from n2nfun.capture.recording import Observer
+from n2nfun.capture.recording import Observer, listed
 
 __all__ = ["Instruction", "bound"]
 
@@ -64,8 +64,8 @@ def _as_declared(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any])
 
 def _parts(value: object) -> Iterator[object]:
     if isinstance(value, list | tuple):
-        yield len(cast("Sequence[object]", value))
-        for item in cast("Sequence[object]", value):
+        yield len(listed(value))
+        for item in listed(value):
             yield from _parts(item)
     else:
         yield id(value) if isinstance(value, Tensor) else value

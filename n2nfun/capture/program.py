@@ -10,7 +10,7 @@ from torch import Tensor
 from n2nfun.all_at_once import clone_all, copy_all
 from n2nfun.capture.binding import Instruction, bound
 from n2nfun.capture.memory import Arena, Blocks, arena_for, as_one, side_by_side
-from n2nfun.capture.recording import Call, NotRepeatable, calls_of, memory_of, tensors_in
+from n2nfun.capture.recording import Call, NotRepeatable, calls_of, listed, memory_of, tensors_in
 
 __all__ = ["Program", "record"]
 
@@ -74,7 +74,7 @@ def _rows(calls: Sequence[Call]) -> Iterator[Blocks]:
         if str(call.operation) in OF_LISTS:
             for value in (*call.args, call.made):
                 if isinstance(value, list | tuple):
-                    yield tuple(memory_of(one) for one in tensors_in(_items(value)))
+                    yield tuple(memory_of(one) for one in tensors_in(listed(value)))
 
 
 def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
@@ -117,7 +117,7 @@ def _as_tensors(operation: Any, args: list[Any], made: Any) -> list[Any]:
 def _on_whole_lists(call: Call, args: list[Any], kwargs: dict[str, Any], made: list[Tensor]) -> Instruction | None:
     """Return an operation on lists as one on the memory in which each of them lies, if it does, side by side."""
     shapes = [one.shape for one in made]
-    lists = [[*tensors_in(_items(value))] for value in (*args, made) if isinstance(value, list)]
+    lists = [[*tensors_in(listed(value))] for value in (*args, made) if isinstance(value, list)]
     alike = [tensors for tensors in lists if [one.shape for one in tensors] == shapes]  # others are repeated
     found = [whole for whole in map(as_one, alike) if whole is not None]
     if len(found) < len(lists):
@@ -131,13 +131,8 @@ def _placed(value: Any, arena: Arena) -> Any:
     if isinstance(value, Tensor):
         return arena.place(value)
     if isinstance(value, list | tuple):
-        return [_placed(item, arena) for item in _items(value)]
+        return [_placed(item, arena) for item in listed(value)]
     return value
-
-
-def _items(value: Any) -> list[Any]:
-    """Return the items of a list or tuple, which may be anything."""
-    return list(value)
 
 
 def _writing(operation: Any) -> tuple[Any, list[str]]:

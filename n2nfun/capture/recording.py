@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode  # nothing public shows a function's operations
 
-__all__ = ["Call", "NotRepeatable", "Observer", "calls_of", "memory_of", "tensors_in"]
+__all__ = ["Call", "NotRepeatable", "Observer", "calls_of", "listed", "memory_of", "tensors_in"]
 
 
 T = TypeVar("T")
@@ -40,8 +40,13 @@ def tensors_in(value: object) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, list | tuple):
-        for item in cast("list[object] | tuple[object, ...]", value):
+        for item in listed(value):
             yield from tensors_in(item)
+
+
+def listed(value: Any) -> list[object]:
+    """Return the items of a list or tuple, which may be anything."""
+    return list(value)
 
 
 def memory_of(tensor: Tensor) -> int:

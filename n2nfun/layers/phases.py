@@ -13,6 +13,7 @@ as many kernels side by side, and its windows are laid between each other afterw
 
 from collections.abc import Iterable, Iterator
 from itertools import product
+from math import prod
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -61,6 +62,16 @@ Phase = tuple[int, tuple[tuple[int, ...], ...]]
 def upsampled_phases(kernel: int, scale: int, padding: int) -> tuple[Run, ...]:
     """Return the phases of nearest upsampling followed by a convolution, in one dimension."""
     return tuple(_runs(_upsampled(kernel, scale, padding)))
+
+
+@once_for_each
+def folded_taps(kernel: Pair, scale: Pair, padding: Pair) -> int:
+    """Count the pixels that all phases of nearest upsampling followed by a convolution read."""
+    counts = [
+        sum([run.size * run.reach for run in upsampled_phases(*axis)])
+        for axis in zip(kernel, scale, padding, strict=True)
+    ]
+    return prod(counts)
 
 
 def _upsampled(kernel: int, scale: int, padding: int) -> Iterator[Phase]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from n2nfun.geometry import Pair
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.correlation import multiply
-from n2nfun.layers.lowering import aligned
+from n2nfun.layers.lowering import aligned, pad
 from n2nfun.layers.reordering import reordered
 
 Falls: TypeAlias = tuple[tuple[int, ...], ...]
@@ -33,6 +33,7 @@ _GAIN = 1.5
 """So many times the products have to be saved: sums are made for them."""
 
 
+@once_for_each
 def planes_fit(
     pixels: Pair, size: Pair, taps: Pair, scale: Pair, padding: Pair, out_channels: int, products: int
 ) -> bool:
@@ -75,7 +76,9 @@ def correlate_planes(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Pair
     of_rows, of_columns = _falls(rows, scale[0], padding[0]), _falls(columns, scale[1], padding[1])
     steps = -(-size[0] // scale[0]), -(-size[1] // scale[1])
     matrix = reordered(weight, torch.permute, (1, 2, 3, 0)).view(channels, -1)
-    added = None if bias is None else _in_plane(bias, padding[0] * columns + padding[1], rows * columns)
+    before = padding[0] * columns + padding[1]
+    # To the products of tap p alone, one of which is in each output.
+    added = None if bias is None else pad(bias.view(1, 1, 1, -1), before, rows * columns - 1 - before, 0, 0).reshape(-1)
 
     y = x.new_empty(scale[0] * steps[0], batch, steps[1], scale[1], out_channels)
     images = max(1, _MOST // max(1, height * width * matrix.shape[1]))
@@ -94,13 +97,6 @@ def correlate_planes(x: Tensor, weight: Tensor, bias: Tensor | None, scale: Pair
 @once_for_each
 def _falls(kernel: int, scale: int, padding: int) -> Falls:
     return tuple(tuple((r - padding + t) // scale for t in range(kernel)) for r in range(scale))
-
-
-def _in_plane(bias: Tensor, tap: int, taps: int) -> Tensor:
-    """Return what is added to the products: the bias to those of one tap, of which there is one in each output, else 0."""
-    added = bias.new_zeros(taps, len(bias))
-    added[tap].copy_(bias)
-    return added.view(-1)
 
 
 def _write_sums(planes: Tensor, axis: int, falls: Falls, out: Tensor) -> None:

@@ -14,7 +14,7 @@ from n2nfun.layers.channels import KnownIn, KnownOut
 from n2nfun.layers.checks import check_cache, check_gradient, check_input, check_params
 from n2nfun.layers.convolving import ConvolvingLayer, ConvParams
 from n2nfun.layers.lowering import images_of, in_order, lines_of, transformed
-from n2nfun.layers.phases import Run, correlate_phases, upsampled_phases
+from n2nfun.layers.phases import Run, correlate_phases, folded_taps, upsampled_phases
 from n2nfun.layers.planes import correlate_planes, planes_fit
 from n2nfun.layers.precision import detached, rounded, working
 from n2nfun.layers.spread import spread_gradients
@@ -268,9 +268,7 @@ class Upsampling(ConvolvingLayer[UpsamplingCache, In, Out], Generic[In, Out]):
         return planes_fit(pixels, size, kernel, self.scale_factor, self.padding, self.out_channels, products)
 
     def _folded_taps(self) -> int:
-        """Count the pixels that all phases read."""
-        rows, columns = (sum(run.size * run.reach for run in runs) for runs in self._runs())
-        return rows * columns
+        return folded_taps(self.kernel_size, self.scale_factor, self.padding)
 
     def _runs(self) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
         """Return the phases of the rows and of the columns."""
