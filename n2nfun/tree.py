@@ -8,7 +8,6 @@ by every function here, and must agree between trees that are mapped together.
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from itertools import count
-from operator import itemgetter
 from typing import Any, TypeVar, cast, overload
 
 import torch
@@ -200,7 +199,7 @@ def _fill(node: object, remaining: Iterator[Tensor]) -> object:
 
 
 def filler(tree: T) -> Callable[[list[Tensor]], T]:
-    """Return :func:`filled` for one tree, in half its time.
+    """Return :func:`filled` for one tree, in a quarter of its time: as Python, written for this tree alone.
 
     Example:
         >>> import torch
@@ -208,22 +207,36 @@ def filler(tree: T) -> Callable[[list[Tensor]], T]:
         >>> fill([torch.tensor(3), torch.tensor(4)])
         (tensor(3), (None, tensor(4)))
     """
-    return cast("Callable[[list[Tensor]], T]", _filler(tree, count()))
+    names: dict[str, Any] = {}
+    lines: list[str] = []
+    root = _written(tree, count(), names, lines)
+    source = "\n    ".join(["def fill(found):", *lines, f"return {root}"])
+    exec(source, names)  # noqa: S102 - of numbered names and those of fields, as dataclasses are made by Python itself
+    return cast("Callable[[list[Tensor]], T]", names["fill"])
 
 
-def _filler(node: object, places: Iterator[int]) -> Callable[[list[Tensor]], object]:
+def _written(node: object, places: Iterator[int], names: dict[str, Any], lines: list[str]) -> str:
+    """Write the lines that make a node, and return the expression for it."""
     if isinstance(node, Tensor):
-        return itemgetter(next(places))
+        return f"found[{next(places)}]"
     children = _children(node)
+    kind = type(node)
     if not children or not leaves(node):
-        return lambda _: node
-    parts = [_filler(child, places) for child in children]
-    kind: Any = type(node)
-    if kind is tuple:
-        return lambda found: tuple([part(found) for part in parts])
-    if _fields(node) is None or (kind.__dataclass_params__.init and not any(one.kw_only for one in fields(kind))):
-        return lambda found: kind(*[part(found) for part in parts])
-    return lambda found: assemble(node, tuple([part(found) for part in parts]))
+        return _named("kept", node, names)
+    parts = [_written(child, places, names, lines) for child in children]
+    fields_of_node = _fields(node)
+    if fields_of_node is not None:
+        parts = [f"{name}={part}" for name, part in zip(fields_of_node, parts, strict=True)]
+    made = f"node{len(lines)}"
+    lines.append(f"{made} = {'' if kind is tuple else _named('kind', kind, names)}({', '.join(parts)},)")
+    return made
+
+
+def _named(word: str, value: object, names: dict[str, Any]) -> str:
+    """Name what the lines take as it is."""
+    name = f"{word}{len(names)}"
+    names[name] = value
+    return name
 
 
 def _describe(node: object) -> str:

@@ -1,7 +1,6 @@
 """A training step that is recorded when it is made again, and from then on run as a program."""
 
 import threading
-from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from torch import Tensor
@@ -84,7 +83,7 @@ class CapturedStep(Generic[P, S, M]):
             raise TypeError(f"captured(): step is {step!r}, expected a step, such as TrainStep(layer, MSE(), SGD(0.1))")
         self.step: Repeated[P, S, M] = step
         self._compiling = check_flag("compile", compile)
-        self._steps: list[Known[TrainState[P, S], tuple[TrainState[P, S], M]]] = []
+        self._steps: list[Known[tuple[P, S], tuple[tuple[P, S], M]]] = []
         self._gradients: list[Known[P, tuple[Tensor, P]]] = []
         self._last: tuple[object, list[Tensor], object] = (None, [], None)
         """The state that was made last, its tensors, and by which program."""
@@ -111,17 +110,17 @@ class CapturedStep(Generic[P, S, M]):
     def _repeated(self, state: TrainState[P, S], batch: Batch, terms: object) -> tuple[TrainState[P, S], M] | None:
         """Make the step by a program, if there is one for it."""
 
-        def step(state: TrainState[P, S], batch: Batch) -> tuple[TrainState[P, S], M]:
-            after, metrics = self.step(replace(state, step=number), batch)
-            return replace(after, step=0), metrics
+        def step(parts: tuple[P, S], batch: Batch) -> tuple[tuple[P, S], M]:
+            after, metrics = self.step(TrainState(*parts, state.step), batch)
+            return _parts(after), metrics
 
-        number, (last, own, by) = state.step, self._last
-        given = replace(state, step=0), batch  # the count is no tensor, and no step is like another with it
+        last, own, by = self._last
+        given = _parts(state), batch
         for known in self._steps:
             tensors = known.fitting(given, terms, own if state is last and known is by else None)
             if tensors is not None:
-                (after, metrics), results = known.run(step, given, tensors)
-                after = replace(after, step=number + 1)
+                (parts, metrics), results = known.run(step, given, tensors)
+                after = TrainState(*parts, state.step + 1)
                 self._last = after, results[: len(tensors) - _OF_BATCH], known
                 return after, metrics
         return None
@@ -150,8 +149,7 @@ class CapturedStep(Generic[P, S, M]):
         if state.step == 0:
             return
         if self.step.at(state.step - 1) == terms and _alike(state, after):
-            given = replace(state, step=0), batch
-            self._steps = [Known(given, terms, compiling=self._compiling), *self._steps][:_KEPT]
+            self._steps = [Known((_parts(state), batch), terms, compiling=self._compiling), *self._steps][:_KEPT]
         elif issubclass(type(self.step), TrainStep):  # others cannot be made in two halves
             loss = _loss_of(terms)
             self._gradients = [Known((state.params, batch), loss, compiling=self._compiling), *self._gradients][:_KEPT]
@@ -163,10 +161,15 @@ def _loss_of(terms: object) -> object:
     return loss
 
 
+def _parts(state: TrainState[P, S]) -> tuple[P, S]:
+    """Return a state without its count, which is no tensor: no step is like another with it."""
+    return state.params, state.optimizer
+
+
 def _alike(state: TrainState[P, S], after: TrainState[P, S]) -> bool:
     """Say whether the next step is from a state of the same structure."""
     try:
-        leaves_alike("after", replace(after, step=0), "before", replace(state, step=0))
+        leaves_alike("after", _parts(after), "before", _parts(state))
     except TreeError:
         return False
     return True
