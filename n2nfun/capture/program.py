@@ -11,6 +11,7 @@ from n2nfun.all_at_once import clone_all, copy_all
 from n2nfun.capture.binding import Instruction, bound
 from n2nfun.capture.memory import Arena, Blocks, arena_for, as_one, side_by_side
 from n2nfun.capture.recording import Call, NotRepeatable, calls_of, listed, memory_of, tensors_in
+from n2nfun.capture.repeats import without_repeats
 
 __all__ = ["Program", "record"]
 
@@ -64,7 +65,7 @@ def record(function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Te
     """
     own = side_by_side(inputs)
     results, calls = calls_of(lambda: function(own))
-    program = Program(own, calls, results)
+    program = Program(own, *without_repeats(calls, results))
     return program, [one.clone() for one in results]
 
 
@@ -88,7 +89,7 @@ def _instructions(call: Call, arena: Arena) -> Iterator[Instruction]:
     kwargs = {key: _placed(value, arena) for key, value in call.kwargs.items()}
     if str(call.operation) in OF_LISTS and (whole := _on_whole_lists(call, args, kwargs, made)) is not None:
         yield whole
-    elif call.writes:
+    elif call.written:
         yield bound(call.operation, args, kwargs)
     elif name in _ZEROS:
         yield made.zero_

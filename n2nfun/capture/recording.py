@@ -27,8 +27,8 @@ class Call:
     kwargs: Mapping[str, Any]
     made: Any
     """A tensor, or a list or tuple of them."""
-    writes: bool
-    """Whether it changes memory that it is given."""
+    written: tuple[Tensor, ...] = ()
+    """Tensors that it is given and changes."""
 
     def reads(self) -> list[Tensor]:
         """List the tensors that it is given."""
@@ -78,8 +78,10 @@ class _Recorder(Observer):  # type: ignore[no-untyped-call]  # nor its subclasse
         if not list(tensors_in(made)):
             raise NotRepeatable(f"{func} reads numbers of a tensor")
         arguments = func._schema.arguments  # noqa: SLF001 - the operation's declaration, which has no public name
-        writes = any(one.alias_info is not None and one.alias_info.is_write for one in arguments)
-        self.calls.append(Call(func, tuple(args), kwargs, made, writes))
+        given = dict(zip((one.name for one in arguments), args, strict=False)) | kwargs
+        changed = [one.name for one in arguments if one.alias_info is not None and one.alias_info.is_write]
+        written = tuple(tensors_in([given[name] for name in changed if name in given]))
+        self.calls.append(Call(func, tuple(args), kwargs, made, written))
         return made
 
 
@@ -97,4 +99,4 @@ def calls_of(function: Callable[[], T]) -> tuple[T, list[Call]]:
 def _only_looks(call: Call) -> bool:
     """Say whether an operation makes nothing but views of what it is given."""
     given = {memory_of(tensor) for tensor in call.reads()}
-    return not call.writes and all(memory_of(tensor) in given for tensor in tensors_in(call.made))
+    return not call.written and all(memory_of(tensor) in given for tensor in tensors_in(call.made))

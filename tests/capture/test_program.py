@@ -1,6 +1,7 @@
 """A program is its function, for other numbers: the operations that torch has, and the ways in which results leave it."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from n2nfun.all_at_once import add_all, multiply_all
 from n2nfun.capture import program as program_module
 from n2nfun.capture.program import record
-from n2nfun.capture.recording import NotRepeatable
+from n2nfun.capture.recording import NotRepeatable, calls_of
+from n2nfun.capture.repeats import without_repeats
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import normal_numbers, seeded
 from tests.operations import Operations
@@ -87,6 +89,37 @@ def lists_that_are_repeated(inputs: list[Tensor]) -> list[Tensor]:
     return add_all([numbers * 1, numbers * 2], [numbers[:1] * 3, numbers * 4], 0.5)
 
 
+def gathered_twice(inputs: list[Tensor]) -> list[Tensor]:
+    windows = [inputs[0].as_strided((2, 2, 3), (4, 1, 1)).clone() for _ in range(2)]
+    chosen = [inputs[1].index_select(1, PLACES) for _ in range(2)]
+    return [windows[0] * 2, windows[1][1] + 1, chosen[0].t(), chosen[1]]
+
+
+def gathered_before_and_after(inputs: list[Tensor]) -> list[Tensor]:
+    made = inputs[0] * 2
+    before = made.clone()
+    made.add_(1)
+    after = made.clone()
+    return [before - after, after, made.clone(), made[:2].clone(), made.index_select(0, PLACES)]
+
+
+def gathered_of_other_places(inputs: list[Tensor]) -> list[Tensor]:
+    wide = torch.contiguous_format
+    views = inputs[0][:2, :2], inputs[0][:2, :2].t(), inputs[0][1:, :2], inputs[0][:2, :2]
+    return [view.clone(memory_format=wide) * 2 for view in views]
+
+
+def gathered_and_changed(inputs: list[Tensor]) -> list[Tensor]:
+    first, second, third = (inputs[0].clone() for _ in range(3))
+    second.view(-1)[3:].mul_(2)
+    return [first, second, third * 1]
+
+
+def gathered_of_what_is_gathered_twice(inputs: list[Tensor]) -> list[Tensor]:
+    first, second = (inputs[0].index_select(0, PLACES) for _ in range(2))
+    return [first[1:].clone(), second[1:].clone(), *multiply_all([first, second], 2), torch.cat([second, first])]
+
+
 def with_numbers(inputs: list[Tensor]) -> list[Tensor]:
     x, y = inputs
     made = [
@@ -103,6 +136,7 @@ def with_numbers(inputs: list[Tensor]) -> list[Tensor]:
 
 
 CONSTANT = torch.ones(2)
+PLACES = torch.tensor([2, 0, 0, 1])
 FUNCTIONS: list[Function] = [
     looked_at,
     changed,
@@ -118,6 +152,11 @@ FUNCTIONS: list[Function] = [
     lists_of_several_kinds,
     lists_that_are_repeated,
     with_numbers,
+    gathered_twice,
+    gathered_before_and_after,
+    gathered_of_other_places,
+    gathered_and_changed,
+    gathered_of_what_is_gathered_twice,
 ]
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 
@@ -167,6 +206,20 @@ def test_what_writes_to_given_memory_is_what_is_repeated() -> None:
         program(numbers(1))
     assert {"aten.sub.out", "aten.mul.out"} <= operations.names
     assert "aten.rsub.Scalar_out" not in operations.names  # which makes a tensor, and copies it
+
+
+def test_what_is_gathered_twice_is_gathered_once() -> None:
+    for function, copies, choices in (
+        (gathered_twice, 1, 1),
+        (gathered_before_and_after, 3, 1),
+        (gathered_of_other_places, 3, 0),
+        (gathered_and_changed, 2, 0),
+        (gathered_of_what_is_gathered_twice, 1, 1),
+    ):
+        _, calls = calls_of(partial(function, numbers(0)))
+        kept, _ = without_repeats(calls, [])
+        names = [str(call.operation) for call in kept]
+        assert (names.count("aten.clone.default"), names.count("aten.index_select.default")) == (copies, choices)
 
 
 def test_memory_is_told() -> None:
