@@ -166,6 +166,16 @@ def filled_products(batch: int) -> Change:
     return Change("products of few columns: some of them twice", lambda: [rows @ matrix], filled)
 
 
+def turned_products(batch: int) -> Change:
+    """Multiply windows of 128 numbers, and what was made of them, with the windows turned, or with the other side."""
+    windows, grad = random(64 * batch, 128), random(64 * batch, 32)
+    return Change(
+        "gradient of a kernel, windows of a multiple of 64 numbers: as its transpose",
+        lambda: [windows.t() @ grad],
+        lambda: [(grad.t() @ windows).t()],
+    )
+
+
 def indexed_copies(batch: int) -> Change:
     """Gather windows of images with three channels in runs along the channels, or by an index of all their places."""
     x = random(batch, 3, 32, 32).permute(2, 0, 3, 1)
@@ -283,6 +293,7 @@ def changes(batch: int) -> list[Change]:
         first_layer(batch),
         overlapping_windows(batch),
         filled_products(batch),
+        turned_products(batch),
         indexed_copies(batch),
         pieces(batch),
         few_outputs(batch),

@@ -11,7 +11,7 @@ Everything here is private to ``n2nfun.layers``, and works on lines (see ``lower
 Each is computed in the form that fits the geometry; all forms are the same sum.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
 from typing import TypeAlias
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from n2nfun.geometry import Pair
 from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, settled, transformed
-from n2nfun.layers.reordering import reordered, taps_last
+from n2nfun.layers.reordering import channels_first, reordered, taps_last
 
 Stacks: TypeAlias = tuple[Tensor, ...]
 """Stacks of matrices: those of whole blocks, and that of the rows which are left, if there are any."""
@@ -33,9 +33,18 @@ _FEWEST = 8
 """With fewer columns than this more would be added than there are."""
 
 
+_COMPETING = 64
+"""The numbers of a column, if rows are a multiple of so many apart in memory, compete for a few places of the cache."""
+
+
 def narrow(columns: int) -> bool:
     """Choose to multiply matrices turned: ``(B^T A^T)^T``."""
     return columns < _WIDE
+
+
+def turned(numbers: int, columns: int) -> bool:
+    """Choose to multiply windows of so many numbers with a gradient as ``g^T W``, and not as ``W^T g``."""
+    return narrow(columns) or numbers % _COMPETING == 0
 
 
 def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pair = (1, 1)) -> Tensor:
@@ -80,19 +89,19 @@ def multiply(
         length: How many there are in all.
     """
     columns = stacks[0].shape[2]
-    turned = narrow(columns)
-    added = None if bias is None else bias[:, None] if turned else bias
+    few = narrow(columns)
+    added = None if bias is None else bias[:, None] if few else bias
     pairs = [
-        (stack.transpose(1, 2), window.transpose(1, 2)) if turned else (window, stack)
+        (stack.transpose(1, 2), window.transpose(1, 2)) if few else (window, stack)
         for window, stack in zip(windows, stacks, strict=True)
     ]
     if chosen == slice(0, length):
         y = _sum_of_products(added, pairs)
-        return y.t() if turned else y
+        return y.t() if few else y
     if y is None:
         like = stacks[0]
-        y = like.new_empty(columns, length).t() if turned else like.new_empty(length, columns)
-    _sum_of_products(added, pairs, out=y[chosen].t() if turned else y[chosen])
+        y = like.new_empty(columns, length).t() if few else like.new_empty(length, columns)
+    _sum_of_products(added, pairs, out=y[chosen].t() if few else y[chosen])
     return y
 
 
@@ -125,32 +134,35 @@ def kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair = (
         # The same sum over the other index: pixel p meets g[p - (t, u)]. Windows of the narrower side are gathered.
         rows, columns = kernel_size
         framed = pad(grad, rows - 1, rows - 1, columns - 1, columns - 1)
-        return reordered(_kernel_gradient(framed, x, kernel_size, stride), taps_last)
-    return reordered(_kernel_gradient(x, grad, kernel_size, stride), torch.permute, (3, 2, 0, 1))
+        return _kernel_gradient(framed, x, kernel_size, stride, taps_last)
+    return _kernel_gradient(x, grad, kernel_size, stride, channels_first)
 
 
-def _kernel_gradient(x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
-    """Return the gradient (kernel_height, kernel_width, in_channels, out_channels)."""
+def _kernel_gradient(
+    x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair, order: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Return the gradient (kernel_height, kernel_width, in_channels, out_channels), in another order."""
     g = aligned(grad).view(-1, grad.shape[3])
     totals: Stacks | None = None
     for chosen, windows in lowered(x, kernel_size, stride, g):
         totals = accumulate(totals, windows, g[chosen])
     assert totals is not None
-    return as_kernel(totals, kernel_size[1], x.shape[3], g.shape[1])
+    return as_kernel(totals, kernel_size[1], x.shape[3], g.shape[1], order)
 
 
 def accumulate(totals: Stacks | None, windows: Stacks, g: Tensor) -> Stacks:
-    """Return ``total + W^T g`` for each matrix W (rows, numbers) of the windows, with g (rows, columns); if narrow, ``g^T W``.
+    """Return ``total + W^T g`` for each matrix W (rows, numbers) of the windows, with g (rows, columns); or :func:`turned`.
 
     Where there are totals, they are changed.
     """
-    turned = narrow(g.shape[1])
-    if torch.compiler.is_compiling() and totals is None:  # a compiler would copy g for each of the windows
-        return tuple(torch.stack([g.t() @ one if turned else one.t() @ g for one in stack]) for stack in windows)
     found: list[Tensor] = []
     for index, stack in enumerate(windows):
+        turn = turned(stack.shape[2], g.shape[1])
+        if torch.compiler.is_compiling() and totals is None:  # a compiler would copy g for each of the windows
+            found.append(torch.stack([g.t() @ one if turn else one.t() @ g for one in stack]))
+            continue
         whole = g.expand(len(stack), -1, -1)
-        left, right = (whole, stack) if turned else (stack, whole)
+        left, right = (whole, stack) if turn else (stack, whole)
         if totals is None:
             found.append(torch.bmm(left.transpose(1, 2), right))
         else:
@@ -158,15 +170,28 @@ def accumulate(totals: Stacks | None, windows: Stacks, g: Tensor) -> Stacks:
     return tuple(found)
 
 
-def as_kernel(totals: Stacks, width: int, channels: int, columns: int) -> Tensor:
-    """Return what :func:`accumulate` made as a kernel (kernel_height, kernel_width, channels, columns)."""
+def as_kernel(totals: Stacks, width: int, channels: int, columns: int, order: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return what :func:`accumulate` made as a kernel (kernel_height, kernel_width, channels, columns), in another order."""
+    blocks = tuple((len(total), total.shape[1] * total.shape[2] // columns) for total in totals)
+    flat = [total.reshape(-1) for total in totals]
+    whole = flat[0] if len(flat) == 1 else torch.cat(flat)
+    return reordered(whole, _as_kernel, blocks, width, channels, columns, order)
+
+
+def _as_kernel(
+    flat: Tensor, blocks: tuple[Pair, ...], width: int, channels: int, columns: int, order: Callable[[Tensor], Tensor]
+) -> Tensor:
     parts: list[Tensor] = []
-    for total in totals:
-        apart = total
-        if narrow(columns):
-            apart = total.view(len(total), columns, -1, width, channels).permute(0, 2, 3, 4, 1)
-        parts.append(apart.reshape(-1, width, channels, columns))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    first = 0
+    for count, numbers in blocks:
+        total = flat.narrow(0, first, count * numbers * columns)
+        first += len(total)
+        if turned(numbers, columns):
+            part = total.view(count, columns, -1, width, channels).permute(0, 2, 3, 4, 1)
+        else:
+            part = total.view(count, -1, width, channels, columns)
+        parts.append(part.reshape(-1, width, channels, columns))
+    return order(parts[0] if len(parts) == 1 else torch.cat(parts))
 
 
 def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from n2nfun.layer import Shape
 from n2nfun.layers.constants import once_for_each
 from n2nfun.layers.lowering import transformed
 
-__all__ = ["reordered", "taps_first", "taps_last"]
+__all__ = ["channels_first", "reordered", "taps_first", "taps_last"]
 
 _MOST = 1 << 18
 """An index of more numbers than this would fill the cache by itself."""
@@ -26,6 +26,11 @@ def reordered(x: Tensor, order: Callable[..., Tensor], *terms: Hashable) -> Tens
         return order(x, *terms).contiguous()
     where, shape = _index(tuple(x.shape), x.device, order, *terms)
     return x.reshape(-1).index_select(0, where).view(shape)
+
+
+def channels_first(kernel: Tensor) -> Tensor:
+    """Return a kernel (kernel_height, kernel_width, in_channels, out_channels) with its channels before its taps."""
+    return kernel.permute(3, 2, 0, 1)
 
 
 def taps_first(kernel: Tensor) -> Tensor:

@@ -49,9 +49,7 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
         del windows
     assert dx is not None
     assert totals is not None
-    dkernel = as_kernel(totals, columns, out_channels, in_channels)
-    del totals
-    return dx.view(x.shape), reordered(dkernel, taps_last)
+    return dx.view(x.shape), as_kernel(totals, columns, out_channels, in_channels, taps_last)
 
 
 def _sums(x: Tensor, grad: Tensor, kernel: Pair, scale: Pair, padding: Pair) -> Tensor:

@@ -88,6 +88,9 @@ CORRELATIONS = [
     Correlation((1, 1, 1, 3), 2, (1, 1), (1, 1)),
     Correlation((9, 2, 4, 3), 5, (1, 1), (2, 1)),
     Correlation((2, 2, 4, 3), 5, (2, 2), (1, 1)),
+    Correlation((14, 3, 10, 8), 16, (4, 4), (2, 2)),
+    Correlation((13, 2, 5, 16), 17, (5, 2), (2, 1)),
+    Correlation((13, 2, 5, 32), 16, (5, 2), (2, 1)),
 ]
 each_correlation = pytest.mark.parametrize("case", CORRELATIONS, ids=repr)
 
@@ -196,12 +199,15 @@ def test_a_narrow_kernel_is_filled_up_and_a_narrower_one_turned(
 
 
 @pytest.mark.parametrize("piece", [1, 1 << 18])
-@pytest.mark.parametrize(("out_channels", "size"), [(15, (3, 15, 4)), (16, (3, 4, 16))])
-def test_the_gradient_of_a_kernel_has_as_many_columns_as_fill_a_register(
-    out_channels: int, size: tuple[int, ...], piece: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("channels", "out_channels", "size"),
+    [(2, 15, (3, 15, 4)), (2, 16, (3, 4, 16)), (31, 33, (3, 62, 33)), (32, 33, (3, 33, 64)), (64, 65, (3, 65, 128))],
+)
+def test_the_gradient_of_a_kernel_is_turned_for_few_columns_and_where_numbers_compete(
+    channels: int, out_channels: int, size: tuple[int, ...], piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_pieces(piece, monkeypatch)
-    case = Correlation((5, 2, 6, 2), out_channels, (3, 2), (1, 1))
+    case = Correlation((5, 2, 6, channels), out_channels, (3, 2), (1, 1))
     x, _, _, grad = case.arguments(whole_numbers)
     with Products() as products:
         kernel_gradient(x, grad, case.kernel)
