@@ -20,7 +20,17 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.lowering import aligned, blocks_of, lines_at_a_time, lowered, pad, places, settled, transformed
+from n2nfun.layers.lowering import (
+    Blocks,
+    aligned,
+    blocks_of,
+    lines_at_a_time,
+    lowered,
+    pad,
+    places,
+    settled,
+    transformed,
+)
 from n2nfun.layers.reordering import channels_first, reordered, taps_last
 
 Stacks: TypeAlias = tuple[Tensor, ...]
@@ -142,56 +152,67 @@ def _kernel_gradient(
     x: Tensor, grad: Tensor, kernel_size: Pair, stride: Pair, order: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """Return the gradient (kernel_height, kernel_width, in_channels, out_channels), in another order."""
-    g = aligned(grad).view(-1, grad.shape[3])
-    totals: Stacks | None = None
+    (rows, width), channels, columns = kernel_size, x.shape[3], grad.shape[3]
+    g = aligned(grad).view(-1, columns)
+    blocks = blocks_of(x, rows, stride[0])
+    total: Tensor | None = None
     for chosen, windows in lowered(x, kernel_size, stride, g):
-        totals = accumulate(totals, windows, g[chosen])
-    assert totals is not None
-    return as_kernel(totals, kernel_size[1], x.shape[3], g.shape[1], order)
+        total = accumulate(total, windows, g[chosen])
+        del windows  # which go before their gradient is copied
+    assert total is not None
+    return reordered(total, as_kernel, blocks, width, channels, columns, order)
 
 
-def accumulate(totals: Stacks | None, windows: Stacks, g: Tensor) -> Stacks:
+def accumulate(total: Tensor | None, windows: Stacks, g: Tensor) -> Tensor:
     """Return ``total + W^T g`` for each matrix W (rows, numbers) of the windows, with g (rows, columns); or :func:`turned`.
 
-    Where there are totals, they are changed.
+    They lie one after the other in one dimension. Where there is a total, it is changed.
     """
-    found: list[Tensor] = []
-    for index, stack in enumerate(windows):
-        turn = turned(stack.shape[2], g.shape[1])
-        if torch.compiler.is_compiling() and totals is None:  # a compiler would copy g for each of the windows
-            found.append(torch.stack([g.t() @ one if turn else one.t() @ g for one in stack]))
-            continue
-        whole = g.expand(len(stack), -1, -1)
-        left, right = (whole, stack) if turn else (stack, whole)
-        if totals is None:
-            found.append(torch.bmm(left.transpose(1, 2), right))
-        else:
-            found.append(totals[index].baddbmm_(left.transpose(1, 2), right))
-    return tuple(found)
-
-
-def as_kernel(totals: Stacks, width: int, channels: int, columns: int, order: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return what :func:`accumulate` made as a kernel (kernel_height, kernel_width, channels, columns), in another order."""
-    blocks = tuple((len(total), total.shape[1] * total.shape[2] // columns) for total in totals)
-    flat = [total.reshape(-1) for total in totals]
-    whole = flat[0] if len(flat) == 1 else torch.cat(flat)
-    return reordered(whole, _as_kernel, blocks, width, channels, columns, order)
-
-
-def _as_kernel(
-    flat: Tensor, blocks: tuple[Pair, ...], width: int, channels: int, columns: int, order: Callable[[Tensor], Tensor]
-) -> Tensor:
-    parts: list[Tensor] = []
+    columns = g.shape[1]
+    turns = [turned(stack.shape[2], columns) for stack in windows]
+    if transformed(g, *windows):
+        found = [_products(stack, g, turn=turn).reshape(-1) for stack, turn in zip(windows, turns, strict=True)]
+        return found[0] if len(found) == 1 else torch.cat(found)
+    fresh = total is None
+    if total is None:
+        total = g.new_empty(sum(len(stack) * stack.shape[2] * columns for stack in windows))
     first = 0
-    for count, numbers in blocks:
-        total = flat.narrow(0, first, count * numbers * columns)
-        first += len(total)
-        if turned(numbers, columns):
-            part = total.view(count, columns, -1, width, channels).permute(0, 2, 3, 4, 1)
+    for stack, turn in zip(windows, turns, strict=True):
+        left, right = _sides(stack, g, turn=turn)
+        shape = len(stack), left.shape[1], right.shape[2]
+        place = total.narrow(0, first, prod(shape)).view(shape)
+        first += prod(shape)
+        if fresh:
+            torch.bmm(left, right, out=place)
         else:
-            part = total.view(count, -1, width, channels, columns)
-        parts.append(part.reshape(-1, width, channels, columns))
-    return order(parts[0] if len(parts) == 1 else torch.cat(parts))
+            place.baddbmm_(left, right)
+    return total
+
+
+def _sides(stack: Tensor, g: Tensor, *, turn: bool) -> tuple[Tensor, Tensor]:
+    """Return the factors of ``W^T g``, or ``g^T W``, for each W of a stack."""
+    whole = g.expand(len(stack), -1, -1)
+    return (whole.transpose(1, 2), stack) if turn else (stack.transpose(1, 2), whole)
+
+
+def _products(stack: Tensor, g: Tensor, *, turn: bool) -> Tensor:
+    if torch.compiler.is_compiling():  # a compiler would copy g for each of the windows
+        return torch.stack([g.t() @ one if turn else one.t() @ g for one in stack])
+    return torch.bmm(*_sides(stack, g, turn=turn))
+
+
+def as_kernel(
+    total: Tensor, blocks: Blocks, width: int, channels: int, columns: int, order: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """View what :func:`accumulate` made as a kernel (kernel_height, kernel_width, channels, columns), in another order."""
+    parts: list[Tensor] = []
+    for count, rows in ((blocks.whole, blocks.each), (1, blocks.rest)):
+        numbers = rows * width * channels
+        part, total = total.tensor_split((count * numbers * columns,))
+        if turned(numbers, columns):
+            part = part.view(count, columns, rows, width, channels).permute(0, 2, 3, 4, 1)
+        parts.append(part.reshape(count * rows, width, channels, columns))
+    return order(torch.cat(parts) if blocks.rest else parts[0])
 
 
 def _correlate_by_planes(x: Tensor, kernel: Tensor) -> Tensor:

@@ -39,17 +39,17 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     del sums
     stacks: Stacks = ()
     dx: Tensor | None = None
-    totals: Stacks | None = None
+    total: Tensor | None = None
     for chosen, windows in pieces:
         stacks = stacks or blocks.stacks(reordered(weight, taps_first).view(-1, in_channels))
         dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
         if chosen.stop == len(pixels):
             stacks = ()
-        totals = accumulate(totals, windows, pixels[chosen])
+        total = accumulate(total, windows, pixels[chosen])
         del windows
     assert dx is not None
-    assert totals is not None
-    return dx.view(x.shape), as_kernel(totals, columns, out_channels, in_channels, taps_last)
+    assert total is not None
+    return dx.view(x.shape), reordered(total, as_kernel, blocks, columns, out_channels, in_channels, taps_last)
 
 
 def _sums(x: Tensor, grad: Tensor, kernel: Pair, scale: Pair, padding: Pair) -> Tensor:

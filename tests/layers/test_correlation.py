@@ -19,7 +19,7 @@ from tests.layers.pieces import set_pieces
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not type it
-    """Records the sizes of the matrices that are multiplied into new memory."""
+    """Records the sizes of the matrices that are multiplied, and not added to others."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # nor this  # pyright: ignore[reportUnknownMemberType]
@@ -27,7 +27,7 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch d
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        if str(func) in {"aten.mm.default", "aten.bmm.default", "aten.addbmm.default"}:
+        if str(func) in {"aten.mm.default", "aten.bmm.out", "aten.addbmm.default"}:
             self.sizes.append(tuple(made.shape))
         return made
 
