@@ -67,7 +67,7 @@ def upsampled_phases(kernel: int, scale: int, padding: int) -> tuple[Run, ...]:
 @once_for_each
 def folded_taps(kernel: Pair, scale: Pair, padding: Pair) -> int:
     """Count the pixels that all phases of nearest upsampling followed by a convolution read."""
-    counts = [
+    counts = [  # lists, as torch.compile traces no generators here
         sum([run.size * run.reach for run in upsampled_phases(*axis)])
         for axis in zip(kernel, scale, padding, strict=True)
     ]

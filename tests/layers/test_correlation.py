@@ -27,7 +27,7 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch d
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        if str(func) in {"aten.mm.default", "aten.bmm.out", "aten.addbmm.default"}:
+        if str(func) in {"aten.mm.default", "aten.bmm.default", "aten.bmm.out", "aten.addbmm.default"}:
             self.sizes.append(tuple(made.shape))
         return made
 
