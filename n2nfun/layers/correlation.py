@@ -47,6 +47,11 @@ _COMPETING = 64
 """The numbers of a column, if rows are a multiple of so many apart in memory, compete for a few places of the cache."""
 
 
+def widened(columns: int) -> int:
+    """Choose how many columns a product has that needs so many: some of them may stand twice."""
+    return _WIDE if _FEWEST <= columns < _WIDE else columns
+
+
 def narrow(columns: int) -> bool:
     """Choose to multiply matrices turned: ``(B^T A^T)^T``."""
     return columns < _WIDE
@@ -65,8 +70,8 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     if stride == (1, 1) and out_channels < _FEWEST and not narrow(channels) and rows * columns > 1 and x.numel():
         planes = _correlate_by_planes(aligned(x), kernel)
         return planes if bias is None else planes + bias
-    if _FEWEST <= out_channels < _WIDE:
-        kernel, bias = reordered(kernel, _filled), None if bias is None else reordered(bias, _filled)
+    if widened(out_channels) > out_channels:
+        kernel, bias = reordered(kernel, filled), None if bias is None else reordered(bias, filled)
     matrix = aligned(kernel).view(-1, rows * columns * channels).t()
     stacks = blocks_of(x, rows, stride[0]).stacks(matrix)
     pieces = lowered(x, (rows, columns), stride, matrix, bias)
@@ -80,9 +85,10 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     return y.view(*size[:3], len(kernel))[..., :out_channels]
 
 
-def _filled(tensor: Tensor) -> Tensor:
+def filled(tensor: Tensor) -> Tensor:
     """Repeat some along the first dimension, so that it is wide enough: nobody reads what becomes of them."""
-    return torch.cat((tensor, tensor[: _WIDE - len(tensor)]))
+    missing = widened(len(tensor)) - len(tensor)
+    return torch.cat((tensor, tensor[:missing])) if missing else tensor
 
 
 def multiply(

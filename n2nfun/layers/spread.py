@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from n2nfun.geometry import Pair
-from n2nfun.layers.correlation import Stacks, accumulate, as_kernel, multiply
+from n2nfun.layers.correlation import Stacks, accumulate, as_kernel, filled, multiply, widened
 from n2nfun.layers.lowering import aligned, blocks_of, lowered, pad, settled
 from n2nfun.layers.reordering import reordered, taps_first, taps_last
 
@@ -33,7 +33,8 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     out_channels, in_channels, rows, columns = weight.shape
     sums = _sums(x, grad, (rows, columns), scale, padding)
     blocks = blocks_of(sums, rows, scale[0])
-    pixels = aligned(x).view(-1, in_channels)
+    pixels = settled(aligned(x)).view(-1, in_channels)
+    wide = widened(in_channels)
     pieces = lowered(sums, (rows, columns), scale, weight, pixels)
     # Together, sums, windows and kernels would be the most that a step holds: each goes as soon as it is used.
     del sums
@@ -41,7 +42,7 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     dx: Tensor | None = None
     total: Tensor | None = None
     for chosen, windows in pieces:
-        stacks = stacks or blocks.stacks(reordered(weight, taps_first).view(-1, in_channels))
+        stacks = stacks or blocks.stacks(reordered(weight, _wide_taps).view(-1, wide))
         dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
         if chosen.stop == len(pixels):
             stacks = ()
@@ -49,7 +50,15 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
         del windows
     assert dx is not None
     assert total is not None
-    return dx.view(x.shape), reordered(total, as_kernel, blocks, columns, out_channels, in_channels, taps_last)
+    dx = dx.view(*x.shape[:3], wide)
+    if wide > in_channels:  # a copy, as torch computes slowly what is of it, in short runs with gaps between
+        dx = dx[..., :in_channels].contiguous()
+    return dx, reordered(total, as_kernel, blocks, columns, out_channels, in_channels, taps_last)
+
+
+def _wide_taps(kernel: Tensor) -> Tensor:
+    """Return the kernel with its taps first, and with as many input channels as a product has columns."""
+    return taps_first(filled(kernel.transpose(0, 1)).transpose(0, 1))
 
 
 def _sums(x: Tensor, grad: Tensor, kernel: Pair, scale: Pair, padding: Pair) -> Tensor:

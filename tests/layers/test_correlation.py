@@ -12,6 +12,7 @@ from n2nfun.geometry import Pair
 from n2nfun.layers import correlation, lowering
 from n2nfun.layers.correlation import correlate, kernel_gradient
 from n2nfun.layers.lowering import blocks_of
+from n2nfun.layers.spread import spread_gradients
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.layouts import LAYOUTS
 from n2nfun.testing.numbers import normal_numbers, seeded, whole_numbers
@@ -196,6 +197,20 @@ def test_a_narrow_kernel_is_filled_up_and_a_narrower_one_turned(
     by_rows = (10 * made, 5 * made, made, 1)
     assert y.stride() == (by_rows if made > 7 else (10, 5, 1, 80))
     assert torch.equal(y, torch.full((8, 2, 5, out_channels), 12.0))
+
+
+@pytest.mark.parametrize(("channels", "made"), [(7, 7), (8, 16), (15, 16), (16, 16), (17, 17)])
+@pytest.mark.parametrize("piece", [1, 1 << 18])
+def test_a_narrow_gradient_is_filled_up_and_laid_out_densely(
+    channels: int, made: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_pieces(piece, monkeypatch)
+    with Products() as products:
+        dx, _ = spread_gradients(
+            torch.ones(3, 2, 4, channels), torch.ones(5, channels, 2, 2), torch.ones(6, 2, 8, 5), (2, 2), (0, 0)
+        )
+    assert {made, 5 * 4} <= {size for sizes in products.sizes for size in sizes}
+    assert dx.is_contiguous() is (channels > 7)
 
 
 @pytest.mark.parametrize("piece", [1, 1 << 18])
