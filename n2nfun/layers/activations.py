@@ -1,5 +1,6 @@
 """Functions of each number by itself: ReLU, Sigmoid, Identity."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -68,7 +69,7 @@ class ReLU(Elementwise[ReLUCache]):
         """``y = max(x, 0)``."""
         check_input("ReLU.forward()", x)
         check_params("ReLU.forward()", params, NoParams)
-        y = torch.clamp_min(detached(x), 0)
+        y = _as_it_lies(_positive, detached(x))
         return y, ReLUCache(y)
 
     def backward(
@@ -78,13 +79,27 @@ class ReLU(Elementwise[ReLUCache]):
         check_params("ReLU.backward()", params, NoParams)
         check_cache("ReLU.backward()", cache, ReLUCache)
         check_gradient("ReLU.backward()", grad, tuple(cache.y.shape), cache.y.dtype, cache.y.device)
-        return _where_positive(detached(grad), cache.y), NoParams()
+        return _as_it_lies(_where_positive, detached(grad), cache.y), NoParams()
+
+
+def _positive(x: Tensor) -> Tensor:
+    return torch.clamp_min(x, 0)
 
 
 def _where_positive(grad: Tensor, y: Tensor) -> Tensor:
     """Return grad where ``y > 0`` (or NaN), else 0, in one pass and without a mask in memory."""
     chosen: Tensor = torch.ops.aten.threshold_backward(grad, y, 0)
     return chosen
+
+
+def _as_it_lies(function: Callable[..., Tensor], x: Tensor, *others: Tensor) -> Tensor:
+    """Return a function of each number, in the order of x in memory: a compiler would choose that of the dimensions."""
+    if not torch.compiler.is_compiling():
+        return function(x, *others)
+    strides = x.stride()
+    order = sorted(range(x.dim()), key=lambda axis: -strides[axis])
+    found = function(*[tensor.permute(order) for tensor in (x, *others)])
+    return found.permute([order.index(axis) for axis in range(x.dim())])
 
 
 @dataclass(frozen=True, slots=True)

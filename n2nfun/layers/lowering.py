@@ -57,9 +57,9 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     """Put zeros around lines, or, where a margin is negative, cut off from them."""
     if top == bottom == left == right == 0:
         return x
+    if torch.compiler.is_compiling():
+        return _pad_runs(dense(x), top, bottom, left, right)
     margins = (0, 0, left, right, 0, 0, top, bottom)
-    if torch.compiler.is_compiling() and planar(x.shape[3]):
-        return lines_of(torch.constant_pad_nd(images_of(x), (left, right, top, bottom)))
     if min(margins) < 0 or transformed(x):
         return torch.constant_pad_nd(x, margins)
     # The same in a third of the calls, and in the order of memory in which it is read best.
@@ -77,6 +77,14 @@ def pad(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     return framed
 
 
+def _pad_runs(x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
+    """Do the same for dense lines: a compiler asks for each run of numbers whether it is inside, so runs are whole lines."""
+    height, batch, width, channels = x.shape
+    margins = (left * channels, right * channels, 0, 0, top, bottom)
+    padded = torch.constant_pad_nd(x.view(height, batch, width * channels), margins)
+    return settled(padded.view(height + top + bottom, batch, left + width + right, channels))
+
+
 def planar(channels: int) -> bool:
     """Choose the order in memory of what a layer returns, and of the gradient that comes to it."""
     return channels < _FEW
@@ -85,6 +93,11 @@ def planar(channels: int) -> bool:
 def in_order(x: Tensor) -> Tensor:
     """Return lines in the one order in memory in which they are summed up: sums round by it."""
     return lines_of(settled(images_of(x).contiguous())) if planar(x.shape[3]) else settled(x.contiguous())
+
+
+def dense(x: Tensor) -> Tensor:
+    """Return lines with their channels last in memory."""
+    return settled(x if x.is_contiguous() else copied(x))
 
 
 def settled(x: Tensor) -> Tensor:
@@ -175,21 +188,25 @@ def lowered(
     batch, channels = x.shape[1], x.shape[3]
     positions, numbers = batch * width, each * columns * channels
 
+    at_once = transformed(x, *others)
+    # A compiler gathers windows of planes number by number, but turned, each number of all windows in a row, in runs.
+    upright = torch.compiler.is_compiling() and planar(channels) and x.stride(3) != 1 and not rest
+
     def matrices(gathered: Tensor, lines: int) -> tuple[Tensor, ...]:
-        strides = (positions * numbers, numbers, 1)
+        strides = (positions, 1, gathered.numel() // numbers) if upright else (positions * numbers, numbers, 1)
         whole = gathered.as_strided((blocks, lines * positions, numbers), strides)
         if not rest:
             return (whole,)
         return whole, gathered[blocks:].as_strided((1, lines * positions, rest * columns * channels), strides)
 
-    at_once = transformed(x, *others)
     del others  # this frame would keep them as long as windows are gathered
     if not at_once and columns == 1 and stride == (1, 1):
         yield slice(0, height * positions), matrices(aligned(x), height)
         return
-    # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
-    if at_once and not (torch.compiler.is_compiling() and planar(channels)):  # planes are read as they lie
-        x = x.contiguous()
+    if (
+        at_once and not upright
+    ):  # as_strided, which looks at memory, lets a compiler write what it would compute for each tap
+        x = dense(x)
     line, image, pixel, channel = x.stride()
     lines = height if at_once else lines_at_a_time(height, positions * numbers)
     memory: Tensor | None = None
@@ -199,6 +216,8 @@ def lowered(
             (count + blocks + bool(rest) - 1, batch, width, each, columns, channels),
             (down * line, image, right * pixel, line, pixel, channel),
         )
+        if upright:
+            found = found.permute(3, 4, 5, 0, 1, 2)
         if count < height and memory is None:  # to map fresh memory for each piece takes longer than to fill it
             memory = x.new_empty(found.numel())
         gathered = copied(found, None if memory is None else memory[: found.numel()])
@@ -212,9 +231,13 @@ def copied(view: Tensor, out: Tensor | None = None) -> Tensor:
     """Copy the numbers of a view in the order of its dimensions, into flat memory if it is given.
 
     Torch copies in runs along the last dimension, and a run takes its time however short it is. Where it is of few channels,
-    an index tells the places of all numbers.
+    an index tells the places of all numbers. A compiler copies as badly there, but writes each plane between the others well.
     """
-    if planar(view.shape[-1]) and view.numel() and not transformed(view):
+    few = planar(view.shape[-1]) and view.numel() > 0
+    # A stack of one would be a view: not memory of its own, in which to look for numbers.
+    if few and torch.compiler.is_compiling() and view.stride(-1) != 1 < view.shape[-1]:
+        return torch.stack(view.unbind(-1), -1)
+    if few and not transformed(view):
         size, strides = tuple(view.shape), view.stride()
         flat = view.as_strided((span(size, strides),), (1,))
         where = _places_in_memory(size, strides, view.device)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from n2nfun.layer import NoParams, ShapeError
 from n2nfun.layers import Conv2d, ConvCache, Identity, IdentityCache, ReLU, Sigmoid
@@ -36,6 +37,21 @@ ENDS = [
     1e30,
     -1e30,
 ]
+
+
+class Given(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch does not type it
+    """Notes whether the first tensor that ReLU gives to PyTorch lies in the order of its dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # nor this  # pyright: ignore[reportUnknownMemberType]
+        self.dense: dict[str, bool] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if str(func).startswith(("aten.clamp_min", "aten.threshold_backward")):
+            self.dense[str(func)] = args[0].is_contiguous()
+        return func(*args, **(kwargs or {}))
+
+
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 numbers = st.lists(st.floats(width=32) | st.floats(-20, 20, width=32) | st.sampled_from(ENDS), max_size=20)
 
@@ -55,6 +71,17 @@ def test_relu_is_its_definition(dtype: torch.dtype, values: list[float]) -> None
         else:
             assert made == max(value, 0.0)
             assert outgoing == (incoming if value > 0 else 0.0)
+
+
+def test_a_compiler_is_given_relu_in_the_order_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.arange(-60.0, 60.0).view(4, 5, 2, 3).permute(2, 0, 3, 1)
+    expected = compute(ReLU(), NoParams(), x, -x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with Given() as given_to:
+        made = compute(ReLU(), NoParams(), x, -x)
+    assert_same_bits(made, expected)
+    assert [found.stride() for found in made[:2]] == [x.stride()] * 2
+    assert given_to.dense == {"aten.clamp_min.default": True, "aten.threshold_backward.default": True}
 
 
 def test_the_derivative_of_relu_at_zero_is_zero() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from n2nfun.layers import precision
 from n2nfun.layers.correlation import correlate, kernel_gradient
+from n2nfun.layers.lowering import images_of, lines_of, lowered
 from n2nfun.layers.spread import spread_gradients
 from n2nfun.testing.bits import assert_same_bits
 from n2nfun.testing.numbers import seeded, whole_numbers
@@ -39,6 +40,11 @@ def numbers(*shapes: tuple[int, ...]) -> list[Tensor]:
     return [whole_numbers(shape, generator, torch.float32) for shape in shapes]
 
 
+def of_planes(lines: Tensor) -> Tensor:
+    """Lay lines out plane by plane, as images mostly are."""
+    return lines_of(images_of(lines).contiguous())
+
+
 def correlations(in_channels: int, out_channels: int, sizes: str) -> list[Any]:
     x, kernel, bias, grad = numbers(
         (12, 3, 23, in_channels), (out_channels, 2, 3, in_channels), (out_channels,), (11, 3, 21, out_channels)
@@ -55,7 +61,18 @@ WORK = [
     *correlations(3, 2, "few to few"),
     *correlations(17, 17, "many to many"),
     *correlations(17, 3, "many to few"),
+    *(
+        pytest.param(what, [of_planes(x), other], id=f"planes, {sizes}")
+        for what, (x, other), sizes in [
+            (correlated, numbers((12, 3, 23, 3), (17, 2, 3, 3)), "few to many"),
+            (correlated, numbers((12, 3, 23, 1), (17, 2, 3, 1)), "one to many"),
+            (derived, numbers((12, 3, 23, 3), (11, 3, 21, 17)), "kernel gradient"),
+        ]
+    ),
     pytest.param(upsampled, numbers((5, 3, 6, 4), (2, 4, 3, 3), (10, 3, 12, 2)), id="spread to few"),
+    pytest.param(
+        upsampled, numbers((5, 3, 6, 9), (16, 9, 3, 3), (10, 3, 12, 16)), id="spread to as many as are filled up"
+    ),
     pytest.param(upsampled, numbers((5, 3, 6, 17), (16, 17, 3, 3), (10, 3, 12, 16)), id="spread to many"),
     pytest.param(upsampled, numbers((5, 3, 6, 4), (2, 4, 5, 5), (8, 3, 10, 2)), id="spread to few, with a rest"),
     pytest.param(upsampled, numbers((5, 3, 6, 17), (16, 17, 5, 5), (8, 3, 10, 16)), id="spread to many, with a rest"),
@@ -99,6 +116,16 @@ def test_a_compiler_is_given_no_pieces_and_nothing_written_in_place(
     assert not WRITING & operations.names
     monkeypatch.undo()
     assert_same_bits(compute(*arguments), compiled)
+
+
+def test_a_compiler_is_given_the_windows_of_planes_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    x, x_of_planes = numbers((6, 2, 7, 3))[0], of_planes(numbers((6, 2, 7, 3))[0])
+    for rows, stride in ((2, (1, 1)), (2, (2, 1)), (4, (2, 2))):
+        [(_, (by_windows,))] = lowered(x, (rows, 2), stride)
+        [(_, (by_numbers,))] = lowered(x_of_planes, (rows, 2), stride)
+        assert_same_bits(by_numbers, by_windows)
+        assert by_windows.stride(2) == by_numbers.stride(1) == 1
 
 
 @pytest.mark.usefixtures("small_pieces")
