@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import Graph
 
 from n2nfun.capture import captured, compiling, known
+from n2nfun.capture.once_each import OnceEach
 from n2nfun.compose import Sequential
 from n2nfun.layer import Layer
 from n2nfun.layers import Conv2d, Sigmoid, Upsampling
@@ -78,6 +80,14 @@ def captured_steps() -> None:
     """Steps that are compiled without guards: a whole one, and one up to its gradient, on two numbers of threads."""
     generator, threads = seeded(1), torch.get_num_threads()
     made, make = list[object](), compiling.compiled
+    left_out, leave_out = list[int](), OnceEach.__call__
+
+    def counted(self: OnceEach, graph: Graph) -> None:
+        before = len(graph.nodes)
+        leave_out(self, graph)
+        left_out.append(before - len(graph.nodes))
+
+    OnceEach.__call__ = counted  # type: ignore[method-assign]  # which is the way to see what it does
 
     def noted(function: compiling.Function) -> compiling.Function:
         made.append(function)
@@ -100,6 +110,8 @@ def captured_steps() -> None:
             assert_same_bits(found, step(state, batch))
         assert run.memory == 0
     assert len(made) == 2
+    assert left_out
+    assert min(left_out) > 0
 
 
 if __name__ == "__main__":

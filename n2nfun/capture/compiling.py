@@ -22,12 +22,18 @@ def compiled(function: Function) -> Function:
     Raises:
         RuntimeError: at the call that compiles, if torch cannot.
     """
+    from n2nfun.capture.once_each import OnceEach  # noqa: PLC0415 - see there
+
     plain = cast("FunctionType", function)
     # Torch keeps what it has compiled by a function's code: with code of its own each has its own.
     own = FunctionType(
         plain.__code__.replace(), plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
     )
-    options: dict[str, Any] = {"cpp_wrapper": True, "guard_filter_fn": _of_torch_itself}
+    options: dict[str, Any] = {
+        "cpp_wrapper": True,
+        "guard_filter_fn": _of_torch_itself,
+        "post_grad_custom_pre_pass": OnceEach(),
+    }
     code: Any = torch.compile(own, fullgraph=True, dynamic=False, options=options)  # pyright: ignore[reportUnknownMemberType]  # partially typed in torch
 
     def run(inputs: list[Tensor]) -> list[Tensor]:

@@ -36,6 +36,9 @@ STAND_INS = (
     "__init__.pyi",
     "_C/__init__.pyi",
     "_C/_functorch.pyi",
+    "_inductor/__init__.pyi",
+    "_inductor/custom_graph_pass.pyi",
+    "fx.pyi",
     "utils/__init__.pyi",
     "utils/_python_dispatch.pyi",
 )
