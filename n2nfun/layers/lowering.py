@@ -203,9 +203,8 @@ def lowered(
     if not at_once and columns == 1 and stride == (1, 1):
         yield slice(0, height * positions), matrices(aligned(x), height)
         return
-    if (
-        at_once and not upright
-    ):  # as_strided, which looks at memory, lets a compiler write what it would compute for each tap
+    # as_strided looks at memory, and so lets a compiler write what it would compute for each tap anew.
+    if at_once and not upright:
         x = dense(x)
     line, image, pixel, channel = x.stride()
     lines = height if at_once else lines_at_a_time(height, positions * numbers)

@@ -175,7 +175,6 @@ def test_status_on_the_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "the best network is written once the last rung has trained it" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal that can be sent to one process there")
 def _records(run: Path) -> int:
     """Count a search's records, where it may only just have begun: its ledger is a file before it has tables."""
     if not (run / "ledger.db").exists():
@@ -186,6 +185,7 @@ def _records(run: Path) -> int:
         return 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is no signal that can be sent to one process there")
 def test_ctrl_c_leaves_a_search_that_goes_on(folder: Path) -> None:
     code = (
         "import signal, sys; from n2nfun.cli.main import main\n"
