@@ -4,7 +4,9 @@ In a process of its own, as ``compiling.py``. Of whole numbers every sum is exac
 compiled code that computes the same formulas makes equal numbers. Sigmoid makes no whole numbers, and is left out.
 """
 
+import os
 import sys
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -115,5 +117,8 @@ def captured_steps() -> None:
 
 
 if __name__ == "__main__":
-    layers_and_step(every="every" in sys.argv)
-    captured_steps()
+    # Machine code that an earlier run left on disk would be run, instead of compiled by what is there now.
+    with TemporaryDirectory() as fresh:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = fresh
+        layers_and_step(every="every" in sys.argv)
+        captured_steps()

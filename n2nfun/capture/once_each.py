@@ -3,7 +3,8 @@
 Here alone, as ``torch._inductor`` takes longer to import than all else together: who compiles imports it.
 """
 
-from torch._inductor.custom_graph_pass import CustomGraphPass  # the only way to tell a compiler, and not public
+# Not public, and the only way to tell a compiler.
+from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 from torch.fx import Graph, Node
 
 __all__ = ["OnceEach"]
@@ -24,6 +25,6 @@ class OnceEach(CustomGraphPass):
                 node.replace_all_uses_with(first)
                 graph.erase_node(node)
 
-    def uuid(self) -> str:
+    def uuid(self) -> bytes:
         """Name what is done, as torch keeps machine code on disk under the names of all that it was made by."""
-        return "n2nfun.capture.once_each 1"
+        return get_hash_for_files((__file__,))
