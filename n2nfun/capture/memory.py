@@ -23,6 +23,14 @@ class _Span(NamedTuple):
     size: int
 
 
+class _Row(NamedTuple):
+    """Blocks of memory that lie one after the other, or a single one."""
+
+    blocks: list[tuple[int, int]]
+    """Each with its size."""
+    span: _Span
+
+
 class Arena:
     """One piece of memory, and where in it each block of the recording lies."""
 
@@ -49,7 +57,8 @@ def arena_for(
 ) -> Arena:
     """Find room for all that operations make, but for memory that is told to be elsewhere.
 
-    Each block is given the first gap that is large enough among those alive at the same time, in the order of their birth.
+    One block after the other is given the first gap that is large enough among those that are in use at the same time. Of
+    several orders, none of which is always the best, that is taken which needs least memory.
 
     Args:
         calls: The operations.
@@ -57,22 +66,41 @@ def arena_for(
         kept: Memory that is read after the last operation.
         rows: Memory that is to lie one block after the other, if it can.
     """
+    found = list(_in_rows(_spans(calls, elsewhere, kept), rows))
+    orders = (_by_birth, _by_size, _by_age)
+    return Arena(*min((_laid_out(sorted(found, key=order)) for order in orders), key=lambda sized: sized[0]))
+
+
+def _by_birth(row: _Row) -> int:
+    return row.span.born
+
+
+def _by_size(row: _Row) -> int:
+    return -row.span.size
+
+
+def _by_age(row: _Row) -> int:
+    return row.span.born - row.span.died
+
+
+def _laid_out(rows: Iterable[_Row]) -> tuple[int, dict[int, int]]:
+    """Give each row the first gap, and return the size of all, and where each block begins."""
     offsets: dict[int, int] = {}
-    alive: list[tuple[int, _Span]] = []
+    placed: list[tuple[int, _Span]] = []
     total = 0
-    for row, own in _in_rows(_spans(calls, elsewhere, kept), rows):
-        alive = sorted((at, other) for at, other in alive if other.died >= own.born)
-        place = 0
-        for at, other in alive:
-            if place + own.size <= at:
-                break
-            place = max(place, at + other.size)
-        alive.append((place, own))
+    for row in rows:
+        own, place = row.span, 0
+        for at, other in sorted(placed):
+            if other.born <= own.died and own.born <= other.died:
+                if place + own.size <= at:
+                    break
+                place = max(place, at + other.size)
+        placed.append((place, own))
         total = max(total, place + own.size)
-        for memory, size in row:
+        for memory, size in row.blocks:
             offsets[memory] = place
             place += size
-    return Arena(total, offsets)
+    return total, offsets
 
 
 def _spans(calls: Sequence[Call], elsewhere: Collection[int], kept: Collection[int]) -> dict[int, _Span]:
@@ -90,8 +118,8 @@ def _spans(calls: Sequence[Call], elsewhere: Collection[int], kept: Collection[i
     return {memory: one._replace(died=len(calls)) if memory in kept else one for memory, one in found.items()}
 
 
-def _in_rows(spans: dict[int, _Span], rows: Iterable[Blocks]) -> Iterator[tuple[list[tuple[int, int]], _Span]]:
-    """Go through the blocks in the order of birth, or rows of them, with their sizes, and when they are in use in all."""
+def _in_rows(spans: dict[int, _Span], rows: Iterable[Blocks]) -> Iterator[_Row]:
+    """Go through the blocks in the order of birth, or rows of them."""
     row_of: dict[int, Blocks] = {}
     for row in rows:
         if all(memory in spans and memory not in row_of for memory in row) and len(set(row)) == len(row):
@@ -102,7 +130,7 @@ def _in_rows(spans: dict[int, _Span], rows: Iterable[Blocks]) -> Iterator[tuple[
             own = [spans[one] for one in row]
             born, died = min(one.born for one in own), max(one.died for one in own)
             sizes = [one.size for one in own]
-            yield list(zip(row, sizes, strict=True)), _Span(born, died, sum(sizes))
+            yield _Row(list(zip(row, sizes, strict=True)), _Span(born, died, sum(sizes)))
 
 
 def _room(size: int) -> int:
@@ -112,11 +140,14 @@ def _room(size: int) -> int:
 
 def side_by_side(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Copy tensors into one piece of memory, one after the other, of the strides that they have."""
-    rooms = [_room(span(one.shape, one.stride()) * one.element_size()) for one in tensors]
+    lengths = [span(one.shape, one.stride()) for one in tensors]
+    rooms = [_room(length * one.element_size()) for length, one in zip(lengths, tensors, strict=True)]
     memory, first, copies = torch.empty(sum(rooms), dtype=torch.uint8).untyped_storage(), 0, list[Tensor]()
-    for one, room in zip(tensors, rooms, strict=True):
-        own = one.new_empty(0).set_(memory, first // one.element_size(), one.shape, one.stride())
-        copies.append(own.copy_(one))
+    for one, length, room in zip(tensors, lengths, rooms, strict=True):
+        flat = one.new_empty(0).set_(memory, first // one.element_size(), (length,), (1,))
+        # All that lies between its numbers, too: so one that has the same number in several places is copied.
+        flat.copy_(one.as_strided((length,), (1,)))
+        copies.append(flat.as_strided(one.shape, one.stride()))
         first += room
     return copies
 
