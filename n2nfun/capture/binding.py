@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from n2nfun.capture.recording import Observer, listed
+from n2nfun.capture.recording import Observer, listed, tensors_in
 
-__all__ = ["Instruction", "bound"]
+__all__ = ["Instruction", "bound", "operands"]
 
 Instruction: TypeAlias = Callable[[], object]
 
@@ -40,6 +40,15 @@ def bound(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ins
             if _calls(quick, operation, args, kwargs):
                 return quick
     return partial(operation, *args, **kwargs)
+
+
+def operands(instruction: Instruction) -> Iterator[Tensor]:
+    """Go through the tensors that an operation is bound to."""
+    function: Any = instruction
+    if isinstance(instruction, partial):
+        yield from tensors_in([*instruction.args, *instruction.keywords.values()])
+        function = instruction.func
+    yield from tensors_in(getattr(function, "__self__", None))
 
 
 def _calls(function: Instruction, operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

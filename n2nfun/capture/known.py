@@ -14,10 +14,13 @@ from n2nfun.layers.precision import detached
 from n2nfun.train import Batch
 from n2nfun.tree import TreeError, filled, filler, leaves, leaves_alike, tree_map
 
-__all__ = ["Known", "repeatable"]
+__all__ = ["OF_BATCH", "Known", "repeatable"]
 
 X = TypeVar("X")
 R = TypeVar("R")
+
+OF_BATCH = 2
+"""Tensors of a batch: x and target."""
 
 
 def repeatable(tensors: Sequence[Tensor]) -> bool:
@@ -102,7 +105,7 @@ class Known(Generic[X, R]):
             made.append(function(*filled(self._like, inputs)))
             return leaves(made[0])
 
-        self._program, recorded = record(repeated, tensors)
+        self._program, recorded = record(repeated, tensors, read=OF_BATCH)
         self._fill = filler(tree_map(_outline, made[0]))
         return self._fill(recorded), recorded
 

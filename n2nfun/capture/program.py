@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from n2nfun.all_at_once import clone_all, copy_all
-from n2nfun.capture.binding import Instruction, bound
+from n2nfun.capture.binding import Instruction, bound, operands
+from n2nfun.capture.borrowing import Borrowed
 from n2nfun.capture.memory import Arena, Blocks, arena_for, as_one, side_by_side
 from n2nfun.capture.recording import Call, NotRepeatable, calls_of, listed, memory_of, tensors_in
 from n2nfun.capture.repeats import without_repeats
@@ -33,39 +35,55 @@ class Program:
     Made by :func:`record`.
     """
 
-    def __init__(self, inputs: list[Tensor], calls: Sequence[Call], results: Sequence[Tensor]) -> None:
-        self._inputs = inputs
-        kept = {memory_of(one) for one in results}
-        self._arena = arena_for(calls, {memory_of(tensor) for tensor in inputs}, kept, _rows(calls))
-        self._instructions = [one for call in calls for one in _instructions(call, self._arena)]
-        self._results = [self._arena.place(one) for one in results]
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the program keeps between its runs."""
-        return self._arena.size + self._inputs[0].untyped_storage().nbytes()  # in which all of them lie
+    def __init__(
+        self, copied: list[Tensor], read: Sequence[Tensor], calls: Sequence[Call], results: Sequence[Tensor]
+    ) -> None:
+        elsewhere, kept = {memory_of(one) for one in (*copied, *read)}, {memory_of(one) for one in results}
+        arena = arena_for(calls, elsewhere, kept, _rows(calls))
+        self._copied = copied
+        self._instructions = [one for call in calls for one in _instructions(call, arena)]
+        self._results = [arena.place(one) for one in results]
+        looking = [*self._results, *chain.from_iterable(map(operands, self._instructions))]
+        self._read = [Borrowed(one, looking) for one in read]
+        self.memory = arena.size + sum({memory_of(one): one.untyped_storage().nbytes() for one in copied}.values())
+        """Bytes that it keeps between its runs, beside the inputs that it has read last."""
 
     def __call__(self, inputs: list[Tensor]) -> list[Tensor]:
         """Run it with other inputs, which stay as they are; the results are new memory."""
-        copy_all(self._inputs, inputs)
+        if self._copied:
+            copy_all(self._copied, inputs[: len(self._copied)])
+        for borrowed, tensor in zip(self._read, inputs[len(self._copied) :], strict=True):
+            borrowed.read(tensor)
         for instruction in self._instructions:
             instruction()
         return clone_all(self._results)
 
 
-def record(function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Tensor]) -> tuple[Program, list[Tensor]]:
+def record(
+    function: Callable[[list[Tensor]], list[Tensor]], inputs: Sequence[Tensor], *, read: int = 0
+) -> tuple[Program, list[Tensor]]:
     """Run a function, and return the program of its operations, with what this run has made.
 
     Args:
         function: Pure, of tensors on the CPU.
         inputs: What it is recorded with.
+        read: How many inputs, the last ones, the program reads where they are; it copies the others.
 
     Raises:
-        NotRepeatable: if it is not made of torch's operations alone.
+        NotRepeatable: if it is not made of torch's operations alone, or changes its inputs, or one that is to be copied has
+            the same number in several places.
     """
-    own = side_by_side(inputs)
+    first = len(inputs) - read
+    if any(
+        stride == 0 < size - 1 for one in inputs[:first] for size, stride in zip(one.shape, one.stride(), strict=True)
+    ):
+        raise NotRepeatable("an input has the same number in several places")
+    copied, borrowed = side_by_side(inputs[:first]), [side_by_side([one])[0] for one in inputs[first:]]
+    own = [*copied, *borrowed]
     results, calls = calls_of(lambda: function(own))
-    program = Program(own, *without_repeats(calls, results))
+    if {memory_of(one) for call in calls for one in call.written} & {memory_of(one) for one in own}:
+        raise NotRepeatable("it changes its inputs")
+    program = Program(copied, borrowed, *without_repeats(calls, results))
     return program, [one.clone() for one in results]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from torch import Tensor
 
 from n2nfun.arguments import check_flag
-from n2nfun.capture.known import Known, repeatable
+from n2nfun.capture.known import OF_BATCH, Known, repeatable
 from n2nfun.train import Batch, TrainState, TrainStep, check_batch, check_state
 from n2nfun.tree import TreeError, leaves, leaves_alike
 
@@ -19,9 +19,6 @@ M_co = TypeVar("M_co", covariant=True)
 
 UNREPEATED = 4
 """Steps until one is repeated: the first two are called, the third is recorded, and the fourth proved."""
-
-_OF_BATCH = 2
-"""Tensors of a batch: x and target."""
 
 _KEPT = 4
 """Programs, for as many sizes of batches: one of all but the last, and one of the last, mostly."""
@@ -104,7 +101,7 @@ class CapturedStep(Generic[P, S, M]):
 
     @property
     def memory(self) -> int:
-        """Bytes that its programs keep between steps."""
+        """Bytes that its programs keep between steps, beside the state that was made last, and the batch it was made of."""
         return sum(known.memory for known in self._steps) + sum(known.memory for known in self._gradients)
 
     def _repeated(self, state: TrainState[P, S], batch: Batch, terms: object) -> tuple[TrainState[P, S], M] | None:
@@ -121,7 +118,7 @@ class CapturedStep(Generic[P, S, M]):
             if tensors is not None:
                 (parts, metrics), results = known.run(step, given, tensors)
                 after = TrainState(*parts, state.step + 1)
-                self._last = after, results[: len(tensors) - _OF_BATCH], known
+                self._last = after, results[: len(tensors) - OF_BATCH], known
                 return after, metrics
         return None
 

@@ -160,6 +160,8 @@ FUNCTIONS: list[Function] = [
 ]
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 
+read_in_place = pytest.mark.parametrize("read", [0, 1, 2])
+
 
 def numbers(seed: int) -> list[Tensor]:
     generator = seeded(seed)
@@ -167,8 +169,9 @@ def numbers(seed: int) -> list[Tensor]:
 
 
 @each_function
-def test_a_program_is_its_function(function: Function) -> None:
-    program, recorded = record(function, numbers(0))
+@read_in_place
+def test_a_program_is_its_function(function: Function, read: int) -> None:
+    program, recorded = record(function, numbers(0), read=read)
     assert_same_bits(tuple(recorded), tuple(function(numbers(0))))
     kept = [(tuple(program(numbers(seed))), tuple(function(numbers(seed)))) for seed in (1, 2, 1)]
     for found, expected in kept:  # what an earlier run gave is left alone by later ones
@@ -176,8 +179,9 @@ def test_a_program_is_its_function(function: Function) -> None:
 
 
 @each_function
-def test_results_are_memory_of_their_own(function: Function) -> None:
-    (program, _), inputs = record(function, numbers(0)), numbers(1)
+@read_in_place
+def test_results_are_memory_of_their_own(function: Function, read: int) -> None:
+    (program, _), inputs = record(function, numbers(0), read=read), numbers(1)
     before = [one.clone() for one in inputs]
     first = program(inputs)
     for result in first:
@@ -185,6 +189,34 @@ def test_results_are_memory_of_their_own(function: Function) -> None:
     assert_same_bits(tuple(inputs), tuple(before))
     assert_same_bits(tuple(program(inputs)), tuple(function(numbers(1))))
     assert torch.equal(CONSTANT, torch.ones(2))
+
+
+@each_function
+def test_inputs_that_are_read_where_they_are_may_lie_anywhere(function: Function) -> None:
+    program, _ = record(function, numbers(0), read=2)
+    x, y = numbers(1)
+    wide = torch.cat([y, x, y, x]).flatten()
+    out_of_step, further = wide[1:13].view(3, 4), wide[16:28].view(3, 4)
+    for inputs in ([x, y], [x, x], [y, further], [out_of_step, further], [further, out_of_step], [x, y]):
+        assert_same_bits(tuple(program(inputs)), tuple(function(inputs)))
+        inputs[0].add_(1)  # which is seen at the next run, though its place is known
+        assert_same_bits(tuple(program(inputs)), tuple(function(inputs)))
+
+
+def test_inputs_are_not_copied() -> None:
+    program, _ = record(used_further, numbers(0), read=2)
+    with Operations() as operations:
+        program(numbers(1))
+    assert not operations.names & {"aten._foreach_copy_.default", "aten.copy_.default", "aten.clone.default"}
+
+
+def test_repeated_numbers_are_read_where_they_are() -> None:
+    given, other = ([one[:, :1].expand(3, 4) for one in numbers(seed)] for seed in (0, 1))
+    program, recorded = record(used_further, given, read=2)
+    assert_same_bits(tuple(recorded), tuple(used_further(given)))
+    assert_same_bits(tuple(program(other)), tuple(used_further(other)))
+    with pytest.raises(NotRepeatable, match="the same number in several places"):
+        record(used_further, given)
 
 
 def test_lists_are_computed_as_one_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,9 +254,11 @@ def test_what_is_gathered_twice_is_gathered_once() -> None:
         assert (names.count("aten.clone.default"), names.count("aten.index_select.default")) == (copies, choices)
 
 
-def test_memory_is_told() -> None:
-    program, _ = record(lambda inputs: [((inputs[0] + 1) * 2).sum()], [torch.rand(1000)])
-    assert 4 * 2000 <= program.memory - 4 * 1000 <= 4 * 2100 + 2 * 64
+@pytest.mark.parametrize("read", [0, 1])
+def test_memory_is_told(read: int) -> None:
+    program, _ = record(lambda inputs: [((inputs[0] + 1) * 2).sum()], [torch.rand(1000)], read=read)
+    copied = 4 * 1000 * (1 - read)
+    assert 4 * 2000 <= program.memory - copied <= 4 * 2100 + 2 * 64
 
 
 def by_its_sum(inputs: list[Tensor]) -> list[Tensor]:
@@ -239,3 +273,8 @@ def by_a_branch(inputs: list[Tensor]) -> list[Tensor]:
 def test_what_reads_numbers_is_not_repeatable(function: Function) -> None:
     with pytest.raises(NotRepeatable, match=r"_local_scalar_dense.* reads numbers"):
         record(function, numbers(0))
+
+
+def test_what_changes_its_inputs_is_not_repeatable() -> None:
+    with pytest.raises(NotRepeatable, match="it changes its inputs"):
+        record(lambda inputs: [inputs[0].t().add_(1)], numbers(0))

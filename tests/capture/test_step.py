@@ -248,6 +248,14 @@ def test_it_may_be_mapped(replayed: list[int]) -> None:
     assert not replayed
 
 
+def test_batches_may_have_the_same_number_in_several_places(replayed: list[int]) -> None:
+    step = STEPS["plain"]()
+    grey = batches([(2, 1, 8, 8)] * 7, (2, 3, 1, 8))
+    given = [Batch(one.x.expand(2, 3, 8, 8), one.target.expand(2, 3, 8, 8)) for one in grey]
+    assert_the_same(step, step.init(seeded(0)), given)
+    assert len(replayed) >= 3
+
+
 def test_states_are_kept_by_whoever_keeps_them() -> None:
     step = STEPS["plain"]()
     states = list(fit(captured(step), step.init(seeded(0)), batches([(2, 3, 8, 8)] * 8)))
