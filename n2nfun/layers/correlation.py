@@ -80,14 +80,14 @@ def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None = None, stride: Pai
     for chosen, windows in pieces:
         y = multiply(windows, stacks, bias, y, chosen, prod(size[:3]))
     assert y is not None
-    if len(kernel) > out_channels:  # else a compiler computes the few columns that are read, one by one
+    if kernel.shape[0] > out_channels:  # else a compiler computes the few columns that are read, one by one
         y = settled(y)
-    return y.view(*size[:3], len(kernel))[..., :out_channels]
+    return y.view(*size[:3], kernel.shape[0])[..., :out_channels]
 
 
 def filled(tensor: Tensor) -> Tensor:
     """Repeat some along the first dimension, so that it is wide enough: nobody reads what becomes of them."""
-    missing = widened(len(tensor)) - len(tensor)
+    missing = widened(tensor.shape[0]) - tensor.shape[0]
     return torch.cat((tensor, tensor[:missing])) if missing else tensor
 
 
@@ -135,7 +135,7 @@ def _sum_of_products(added: Tensor | None, pairs: Sequence[tuple[Tensor, Tensor]
         return total
     if added is not None:
         total = torch.addbmm(added, left, right, out=out)
-    elif len(left) == 1:
+    elif left.shape[0] == 1:
         total = torch.mm(left[0], right[0], out=out)
     else:
         total = torch.addbmm(left.new_empty(()), left, right, beta=0, out=out)
@@ -181,11 +181,11 @@ def accumulate(total: Tensor | None, windows: Stacks, g: Tensor) -> Tensor:
         return found[0] if len(found) == 1 else torch.cat(found)
     fresh = total is None
     if total is None:
-        total = g.new_empty(sum(len(stack) * stack.shape[2] * columns for stack in windows))
+        total = g.new_empty(sum(stack.shape[0] * stack.shape[2] * columns for stack in windows))
     first = 0
     for stack, turn in zip(windows, turns, strict=True):
         left, right = _sides(stack, g, turn=turn)
-        shape = len(stack), left.shape[1], right.shape[2]
+        shape = stack.shape[0], left.shape[1], right.shape[2]
         place = total.narrow(0, first, prod(shape)).view(shape)
         first += prod(shape)
         if fresh:
@@ -197,7 +197,7 @@ def accumulate(total: Tensor | None, windows: Stacks, g: Tensor) -> Tensor:
 
 def _sides(stack: Tensor, g: Tensor, *, turn: bool) -> tuple[Tensor, Tensor]:
     """Return the factors of ``W^T g``, or ``g^T W``, for each W of a stack."""
-    whole = g.expand(len(stack), -1, -1)
+    whole = g.expand(stack.shape[0], -1, -1)
     return (whole.transpose(1, 2), stack) if turn else (stack.transpose(1, 2), whole)
 
 

@@ -43,8 +43,8 @@ def spread_gradients(x: Tensor, weight: Tensor, grad: Tensor, scale: Pair, paddi
     total: Tensor | None = None
     for chosen, windows in pieces:
         stacks = stacks or blocks.stacks(reordered(weight, _wide_taps).view(-1, wide))
-        dx = multiply(windows, stacks, None, dx, chosen, len(pixels))
-        if chosen.stop == len(pixels):
+        dx = multiply(windows, stacks, None, dx, chosen, pixels.shape[0])
+        if chosen.stop == pixels.shape[0]:
             stacks = ()
         total = accumulate(total, windows, pixels[chosen])
         del windows
