@@ -59,6 +59,10 @@ def given_back(inputs: list[Tensor]) -> list[Tensor]:
     return [inputs[0], inputs[1].t(), CONSTANT]
 
 
+def detached(inputs: list[Tensor]) -> list[Tensor]:
+    return [inputs[0].detach() * 2, inputs[1].data + 1, inputs[0].t().detach()[1:] * 3]
+
+
 def copies(inputs: list[Tensor]) -> list[Tensor]:
     return [inputs[0].t().contiguous() * 1, inputs[0].double() * 1, inputs[0].clone()]
 
@@ -145,6 +149,7 @@ FUNCTIONS: list[Function] = [
     pairs,
     zeros,
     given_back,
+    detached,
     copies,
     made_early,
     whole_lists,
