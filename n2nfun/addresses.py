@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-__all__ = ["REGISTER", "span"]
+from torch import Tensor
+
+__all__ = ["REGISTER", "fills_registers", "span"]
 
 REGISTER = 64
 """Bytes of the widest vector register: products round by where in one their numbers begin, and torch's own memory begins so."""
@@ -18,3 +20,8 @@ def span(size: Sequence[int], strides: Sequence[int]) -> int:
     if 0 in size:
         return 0
     return 1 + sum((count - 1) * stride for count, stride in zip(size, strides, strict=True))
+
+
+def fills_registers(tensor: Tensor) -> bool:
+    """Say whether a tensor begins where a register can be filled from its memory on."""
+    return tensor.storage_offset() * tensor.element_size() % REGISTER == 0

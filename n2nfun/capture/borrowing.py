@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from n2nfun.addresses import REGISTER
+from n2nfun.addresses import fills_registers
 from n2nfun.capture.memory import side_by_side
 from n2nfun.capture.recording import memory_of
 
@@ -33,16 +33,11 @@ class Borrowed:
         """Look at a tensor of the same shape, strides and dtype, and keep it until the next one is looked at."""
         address = tensor.data_ptr()
         if address != self._address:
-            aligned = _begins_in_step(tensor)
-            self._address = address if aligned else -1
-            self._look_at(tensor if aligned else side_by_side([tensor])[0])
+            alike = fills_registers(tensor)  # as the recorded one: sums round by it
+            self._address = address if alike else -1
+            self._look_at(tensor if alike else side_by_side([tensor])[0])
 
     def _look_at(self, tensor: Tensor) -> None:
         memory, begin = tensor.untyped_storage(), int(tensor.storage_offset())
         for view, offset, shape, strides in self._views:
             view.set_(memory, begin + offset, shape, strides)
-
-
-def _begins_in_step(tensor: Tensor) -> bool:
-    """Say whether its first number is where a register can be filled, as that of the recorded one: sums round by it."""
-    return tensor.storage_offset() * tensor.element_size() % REGISTER == 0

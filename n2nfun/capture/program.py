@@ -45,7 +45,8 @@ class Program:
         self._results = [arena.place(one) for one in results]
         looking = [*self._results, *chain.from_iterable(map(operands, self._instructions))]
         self._read = [Borrowed(one, looking) for one in read]
-        self.memory: int = arena.size + sum(one.untyped_storage().nbytes() for one in copied[:1])  # all lie in the same
+        own = copied[0].untyped_storage().nbytes() if copied else 0  # all of them lie in it
+        self.memory: int = arena.size + own
         """Bytes that it keeps between its runs, beside the inputs that it has read last."""
 
     def __call__(self, inputs: list[Tensor]) -> list[Tensor]:

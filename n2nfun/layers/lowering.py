@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor  # nothing public tells
 
-from n2nfun.addresses import REGISTER, span
+from n2nfun.addresses import fills_registers, span
 from n2nfun.geometry import Pair
 from n2nfun.layer import Shape
 from n2nfun.layers.constants import once_for_each
@@ -112,7 +112,7 @@ def aligned(x: Tensor) -> Tensor:
         return dense
     if dense is not x:  # fresh memory, which begins where a register can be filled
         return dense
-    return dense if dense.storage_offset() * dense.element_size() % REGISTER == 0 else dense.clone()
+    return dense if fills_registers(dense) else dense.clone()
 
 
 def transformed(*tensors: Tensor | None) -> bool:
